@@ -1,1 +1,4 @@
-//! lib
+//! ghbroker.
+
+pub mod domain;
+pub mod proto;

@@ -1,0 +1,40 @@
+//! The words of the broker as types: pure, no I/O. Text from outside becomes one of these at the edge,
+//! so that nothing inside checks it again.
+
+mod account;
+mod branch;
+mod change;
+mod clock;
+mod connection;
+mod object;
+mod path;
+mod permissions;
+mod protected;
+mod repository;
+mod secret;
+
+pub use account::AccountId;
+pub use branch::BranchName;
+pub use change::{ChangeSet, Edit, FileMode, InvalidChanges, MAX_FILES};
+pub use clock::{Clock, SystemClock};
+pub use connection::{
+    Binding, ConnectionStatus, CredentialSource, Installation, InstallationId, Pat, PatKind,
+    SealedSecret,
+};
+pub use object::ObjectId;
+pub use path::{RepoPath, Subdirectory};
+pub use permissions::{Level, Permission, Permissions};
+pub use protected::is_protected;
+pub use repository::{RepoId, RepoName};
+pub use secret::Token;
+
+/// Why a text is not what it should be: a phrase that follows the field's name ("must be ...").
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+impl Invalid {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}

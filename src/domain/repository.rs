@@ -1,0 +1,111 @@
+//! Names and ids of repositories.
+
+use std::{fmt, str::FromStr};
+
+use super::Invalid;
+
+/// GitHub's numeric id of a repository. Unlike the name it survives renames and transfers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct RepoId(pub i64);
+
+impl fmt::Display for RepoId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// `owner/name` of a repository. GitHub ignores case in it, and so does `==`.
+#[derive(Clone)]
+pub struct RepoName {
+    full: Box<str>,
+    slash: usize,
+}
+
+/// GitHub's limit for logins; enterprise-managed users have a suffix `_shortcode` within it.
+const MAX_OWNER: usize = 39;
+/// GitHub's limit for repository names.
+const MAX_NAME: usize = 100;
+
+impl RepoName {
+    /// Login of the organization or user that owns it.
+    pub fn owner(&self) -> &str {
+        self.full.get(..self.slash).unwrap_or_default()
+    }
+
+    /// Name without the owner.
+    pub fn name(&self) -> &str {
+        self.full.get(self.slash + 1..).unwrap_or_default()
+    }
+
+    /// `owner/name`.
+    pub fn as_str(&self) -> &str {
+        &self.full
+    }
+}
+
+impl FromStr for RepoName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid =
+            || Invalid::new("must be `owner/name` as on GitHub, without the host and .git");
+        let (owner, name) = text.split_once('/').ok_or_else(invalid)?;
+        let owner_ok = !owner.is_empty()
+            && owner.len() <= MAX_OWNER
+            && !owner.starts_with('-')
+            && owner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let name_ok = !name.is_empty()
+            && name.len() <= MAX_NAME
+            && name != "."
+            && name != ".."
+            && !name.to_ascii_lowercase().ends_with(".git")
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        if !owner_ok || !name_ok {
+            return Err(invalid());
+        }
+        Ok(Self { full: text.into(), slash: owner.len() })
+    }
+}
+
+impl PartialEq for RepoName {
+    fn eq(&self, other: &Self) -> bool {
+        self.full.eq_ignore_ascii_case(&other.full)
+    }
+}
+
+impl Eq for RepoName {}
+
+impl fmt::Display for RepoName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.full)
+    }
+}
+
+impl fmt::Debug for RepoName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.full)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_and_compares_as_github_does() {
+        let name: RepoName = "Acme-Corp/ware.house_1".parse().unwrap();
+        assert_eq!((name.owner(), name.name()), ("Acme-Corp", "ware.house_1"));
+        assert_eq!(name, "acme-corp/WARE.house_1".parse().unwrap());
+    }
+
+    #[test]
+    fn refuses_what_could_leave_the_path_of_a_url() {
+        let bad = [
+            "", "a", "a/", "/b", "a/b/c", "a/..", "a/.", "a/b.git", "a/b.GIT", "a b/c", "-a/b",
+            "a/b?x", "a/b#", "ä/b", "a/%2e",
+        ];
+        for text in bad {
+            assert!(text.parse::<RepoName>().is_err(), "{text:?}");
+        }
+    }
+}
