@@ -1,1 +1,36 @@
-//! Schema.
+//! The database schema of ghbroker, for SQLite and PostgreSQL: one file per migration, applied in order and never
+//! changed once released. Constraints that must hold whatever the replicas do are the database's own.
+
+use sea_orm_migration::prelude::*;
+
+mod m20261101_000001_installations;
+mod m20261101_000002_pats;
+mod m20261101_000003_bindings;
+mod m20261101_000004_commit_requests;
+
+/// All migrations, in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261101_000001_installations::Migration),
+            Box::new(m20261101_000002_pats::Migration),
+            Box::new(m20261101_000003_bindings::Migration),
+            Box::new(m20261101_000004_commit_requests::Migration),
+        ]
+    }
+}
+
+/// Runs DDL that both databases understand but for two type names: `{bytes}` and `{time}`.
+async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
+    let (bytes, time) = match manager.get_database_backend() {
+        sea_orm_migration::sea_orm::DbBackend::Postgres => ("BYTEA", "TIMESTAMPTZ"),
+        _ => ("BLOB", "DATETIME"),
+    };
+    let sql = sql.replace("{bytes}", bytes).replace("{time}", time);
+    manager.get_connection().execute_unprepared(&sql).await?;
+    Ok(())
+}
