@@ -1,4 +1,5 @@
 //! ghbroker.
 
+pub mod crypto;
 pub mod domain;
 pub mod proto;
