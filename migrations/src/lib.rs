@@ -1,7 +1,13 @@
 //! The database schema of ghbroker, for SQLite and PostgreSQL: one file per migration, applied in order and never
 //! changed once released. Constraints that must hold whatever the replicas do are the database's own.
 
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::{
+    prelude::*,
+    sea_orm::{ConnectionTrait, DbBackend, EntityTrait},
+    seaql_migrations,
+};
+
+pub use sea_orm_migration::MigratorTrait;
 
 mod m20261101_000001_installations;
 mod m20261101_000002_pats;
@@ -24,10 +30,21 @@ impl MigratorTrait for Migrator {
     }
 }
 
+/// Names of the migrations that a database has; none if it was never migrated. Writes nothing.
+pub async fn applied<'c>(db: impl IntoSchemaManagerConnection<'c>) -> Result<Vec<String>, DbErr> {
+    let manager = SchemaManager::new(db);
+    // Asked first, because a failed query would spoil a transaction on PostgreSQL.
+    if !manager.has_table(Migrator::migration_table_name().to_string()).await? {
+        return Ok(Vec::new());
+    }
+    let rows = seaql_migrations::Entity::find().all(manager.get_connection()).await?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
+}
+
 /// Runs DDL that both databases understand but for two type names: `{bytes}` and `{time}`.
 async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     let (bytes, time) = match manager.get_database_backend() {
-        sea_orm_migration::sea_orm::DbBackend::Postgres => ("BYTEA", "TIMESTAMPTZ"),
+        DbBackend::Postgres => ("BYTEA", "TIMESTAMPTZ"),
         _ => ("BLOB", "DATETIME"),
     };
     let sql = sql.replace("{bytes}", bytes).replace("{time}", time);

@@ -1,0 +1,168 @@
+//! Repositories that an account works with; one of them is the active one.
+
+use sea_orm::{
+    ActiveValue::Set,
+    Condition, DatabaseTransaction, DbBackend, DbErr, ExprTrait, Iterable, PaginatorTrait,
+    QueryOrder, Statement,
+    entity::prelude::*,
+    sea_query::{Expr, Func, OnConflict},
+};
+
+use super::{Error, Store};
+use crate::domain::{AccountId, Binding, RepoId, RepoName};
+
+pub(super) const TABLE: &str = "bindings";
+
+/// Tells locks on an account's bindings from other advisory locks. Arbitrary, but the same for every replica.
+const LOCK_SEED: i64 = 0x6269_6e64;
+
+#[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+#[sea_orm(table_name = "bindings")]
+pub(super) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub repository_id: i64,
+    pub repository: String,
+    pub staging: String,
+    pub production: String,
+    pub subdirectory: String,
+    pub active: bool,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(super) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Store {
+    /// Creates or changes the binding of a repository and returns it as it then is. It becomes the active one if
+    /// `activate` says so or no other one is; `binding.active` is not looked at.
+    pub async fn put_binding(&self, binding: &Binding, activate: bool) -> Result<Binding, Error> {
+        self.within(async {
+            let put = self.put(binding, activate).await;
+            put.map_err(Error::in_table(TABLE))
+        })
+        .await
+    }
+
+    async fn put(&self, binding: &Binding, activate: bool) -> Result<Binding, DbErr> {
+        let transaction = self.begin().await?;
+        lock(&transaction, &binding.account).await?;
+        let other_active = Condition::all()
+            .add(Column::Account.eq(binding.account.as_str()))
+            .add(Column::RepositoryId.ne(binding.repository_id.0))
+            .add(Column::Active.eq(true));
+        let others = Entity::find().filter(other_active.clone()).count(&transaction).await?;
+        let active = activate || others == 0;
+        if active {
+            // Before the new one is set: the index allows no two at any moment.
+            let update = Entity::update_many().filter(other_active);
+            update.col_expr(Column::Active, Expr::value(false)).exec(&transaction).await?;
+        }
+        let binding = Binding { active, ..binding.clone() };
+        let keys = [Column::Account, Column::RepositoryId];
+        let columns = Column::iter()
+            .filter(|column| !matches!(column, Column::Account | Column::RepositoryId));
+        let replace = OnConflict::columns(keys).update_columns(columns).to_owned();
+        let insert = Entity::insert(row(&binding)).on_conflict(replace);
+        insert.exec_without_returning(&transaction).await?;
+        transaction.commit().await?;
+        Ok(binding)
+    }
+
+    /// The account's binding of a repository by its name as last seen, or its active one.
+    pub async fn binding(
+        &self,
+        account: &AccountId,
+        repository: Option<&RepoName>,
+    ) -> Result<Option<Binding>, Error> {
+        let query = match repository {
+            None => of(account).filter(Column::Active.eq(true)),
+            Some(name) => {
+                let column = Expr::expr(Func::lower(Column::Repository.into_expr()));
+                let name = name.as_str().to_ascii_lowercase();
+                // A name that a deleted repository had belongs to the newer one: GitHub's ids grow.
+                of(account).filter(ExprTrait::eq(column, name)).order_by_desc(Column::RepositoryId)
+            }
+        };
+        let row = self.within(async { query.one(&self.db).await.map_err(Error::in_table(TABLE)) });
+        row.await?.map(Binding::try_from).transpose()
+    }
+
+    /// All bindings of the account: the active one first, then by name.
+    pub async fn bindings(&self, account: &AccountId) -> Result<Vec<Binding>, Error> {
+        let query = of(account);
+        let rows = self.within(async { query.all(&self.db).await.map_err(Error::in_table(TABLE)) });
+        let bindings = rows.await?.into_iter().map(Binding::try_from);
+        let mut bindings = bindings.collect::<Result<Vec<_>, _>>()?;
+        // Not in the query: what sorts before what in a text is a setting of the database.
+        bindings.sort_by_cached_key(|binding| {
+            let name = binding.repository.as_str().to_ascii_lowercase();
+            (!binding.active, name, binding.repository_id)
+        });
+        Ok(bindings)
+    }
+
+    /// Records the name that a bound repository has now; says whether it is bound.
+    pub async fn rename_binding(
+        &self,
+        account: &AccountId,
+        id: RepoId,
+        name: &RepoName,
+    ) -> Result<bool, Error> {
+        let update = Entity::update_many()
+            .filter(Column::Account.eq(account.as_str()))
+            .filter(Column::RepositoryId.eq(id.0))
+            .col_expr(Column::Repository, Expr::value(name.as_str()));
+        let done = async { update.exec(&self.db).await.map_err(Error::in_table(TABLE)) };
+        Ok(self.within(done).await?.rows_affected > 0)
+    }
+}
+
+fn of(account: &AccountId) -> Select<Entity> {
+    Entity::find().filter(Column::Account.eq(account.as_str()))
+}
+
+/// Makes changes to one account's bindings wait for each other until the transaction ends. SQLite's transaction has
+/// the whole database by then. Locking rows would not do: the first binding has no row yet.
+async fn lock(transaction: &DatabaseTransaction, account: &AccountId) -> Result<(), DbErr> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        let lock = Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, $2))",
+            [account.as_str().into(), LOCK_SEED.into()],
+        );
+        transaction.execute_raw(lock).await?;
+    }
+    Ok(())
+}
+
+fn row(binding: &Binding) -> ActiveModel {
+    ActiveModel {
+        account: Set(binding.account.to_string()),
+        repository_id: Set(binding.repository_id.0),
+        repository: Set(binding.repository.to_string()),
+        staging: Set(binding.staging.to_string()),
+        production: Set(binding.production.to_string()),
+        subdirectory: Set(binding.subdirectory.as_str().to_owned()),
+        active: Set(binding.active),
+    }
+}
+
+impl TryFrom<Model> for Binding {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        let corrupt = |column| move |_| Error::corrupt(TABLE, column);
+        Ok(Self {
+            account: row.account.parse().map_err(corrupt("account"))?,
+            repository_id: RepoId(row.repository_id),
+            repository: row.repository.parse().map_err(corrupt("repository"))?,
+            staging: row.staging.parse().map_err(corrupt("staging"))?,
+            production: row.production.parse().map_err(corrupt("production"))?,
+            subdirectory: row.subdirectory.parse().map_err(corrupt("subdirectory"))?,
+            active: row.active,
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! Opening the database.
+
+use std::{str::FromStr, time::Duration};
+
+use sea_orm::{
+    DatabaseConnection,
+    sqlx::{
+        ConnectOptions,
+        postgres::{PgConnectOptions, PgPoolOptions},
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
+    },
+};
+use tokio::fs::OpenOptions;
+
+use super::{Error, Settings};
+
+/// How long a writer of SQLite waits for another one. The whole call has a limit of its own.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connects by the URL's scheme. No error repeats the URL: it may hold a password.
+pub(super) async fn open(url: &str, settings: &Settings) -> Result<DatabaseConnection, Error> {
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        sqlite(path, settings).await
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        postgres(url, settings).await
+    } else {
+        Err(unusable("the URL must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE"))
+    }
+}
+
+async fn sqlite(path: &str, settings: &Settings) -> Result<DatabaseConnection, Error> {
+    if path.is_empty() || path.contains('?') || path.contains(":memory:") {
+        return Err(unusable("the URL must be sqlite:// and the path of a file, with no ?options"));
+    }
+    // Made here, because SQLite itself makes it readable to everyone; its -wal and -shm files get the same mode.
+    let mut create = OpenOptions::new();
+    create.write(true).create(true).truncate(false).mode(0o600);
+    create.open(path).await.map_err(|error| unusable(format!("{path} does not open: {error}")))?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .disable_statement_logging();
+    let pool = SqlitePoolOptions::new()
+        .max_connections(settings.max_connections)
+        .acquire_timeout(settings.acquire_timeout)
+        .connect_with(options)
+        .await
+        .map_err(|error| Error::from_sqlx("", &error))?;
+    Ok(pool.into())
+}
+
+async fn postgres(url: &str, settings: &Settings) -> Result<DatabaseConnection, Error> {
+    let unreadable =
+        |_| unusable("the URL does not parse; special characters in it must be percent-encoded");
+    let options = PgConnectOptions::from_str(url)
+        .map_err(unreadable)?
+        .application_name("ghbroker")
+        .disable_statement_logging();
+    let pool = PgPoolOptions::new()
+        .max_connections(settings.max_connections)
+        .acquire_timeout(settings.acquire_timeout)
+        .connect_with(options)
+        .await
+        .map_err(|error| Error::from_sqlx("", &error))?;
+    Ok(pool.into())
+}
+
+fn unusable(reason: impl Into<String>) -> Error {
+    Error::Unusable(reason.into())
+}

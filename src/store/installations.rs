@@ -1,0 +1,128 @@
+//! App installations: one per account.
+
+use sea_orm::{
+    ActiveValue::Set,
+    SqlErr,
+    entity::prelude::*,
+    sea_query::{Expr, OnConflict},
+};
+use time::OffsetDateTime;
+
+use super::{Error, Store, stored};
+use crate::domain::{AccountId, ConnectionStatus, Installation, InstallationId};
+
+pub(super) const TABLE: &str = "installations";
+
+#[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+#[sea_orm(table_name = "installations")]
+pub(super) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account: String,
+    pub host: String,
+    pub app: String,
+    pub installation_id: Option<i64>,
+    pub github_account_id: Option<i64>,
+    pub github_login: String,
+    pub status: String,
+    pub registered_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(super) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Binding the same installation again keeps the day of the first time.
+const REGISTERED_AT: &str = "CASE WHEN installations.host = excluded.host \
+     AND installations.installation_id IS NOT DISTINCT FROM excluded.installation_id \
+     THEN installations.registered_at ELSE excluded.registered_at END";
+
+impl Store {
+    /// The account's installation on this store's host.
+    pub async fn installation(&self, account: &AccountId) -> Result<Option<Installation>, Error> {
+        let query = Entity::find()
+            .filter(Column::Account.eq(account.as_str()))
+            .filter(Column::Host.eq(&self.settings.github_host));
+        let row = self.within(async { query.one(&self.db).await.map_err(Error::in_table(TABLE)) });
+        row.await?.map(Installation::try_from).transpose()
+    }
+
+    /// Binds an installation to its account in place of any other one. [`Error::InstallationTaken`] if it is
+    /// another account's, which the database decides, so that of two at once exactly one wins.
+    pub async fn bind_installation(&self, installation: &Installation) -> Result<(), Error> {
+        let row = ActiveModel {
+            account: Set(installation.account.to_string()),
+            host: Set(self.settings.github_host.clone()),
+            app: Set(self.settings.github_app.clone()),
+            installation_id: Set(installation.id.map(|id| id.0)),
+            github_account_id: Set(installation.github_account_id),
+            github_login: Set(installation.github_login.clone()),
+            status: Set(installation.status.as_str().to_owned()),
+            registered_at: Set(stored(installation.registered_at)),
+            updated_at: Set(stored(OffsetDateTime::now_utc())),
+        };
+        let replace = OnConflict::column(Column::Account)
+            .update_columns([
+                Column::Host,
+                Column::App,
+                Column::InstallationId,
+                Column::GithubAccountId,
+                Column::GithubLogin,
+                Column::Status,
+                Column::UpdatedAt,
+            ])
+            .value(Column::RegisteredAt, Expr::cust(REGISTERED_AT))
+            .to_owned();
+        self.within(async {
+            let done = Entity::insert(row).on_conflict(replace).exec_without_returning(&self.db);
+            match done.await {
+                Ok(_) => Ok(()),
+                // The account itself cannot clash: that is the conflict which replaces.
+                Err(error) => match error.sql_err() {
+                    Some(SqlErr::UniqueConstraintViolation(_)) => Err(Error::InstallationTaken),
+                    _ => Err(Error::in_table(TABLE)(error)),
+                },
+            }
+        })
+        .await
+    }
+
+    /// Records the state that an installation was seen in, if the account still has that installation; says whether.
+    pub async fn set_installation_status(
+        &self,
+        account: &AccountId,
+        id: InstallationId,
+        status: ConnectionStatus,
+    ) -> Result<bool, Error> {
+        let update = Entity::update_many()
+            .filter(Column::Account.eq(account.as_str()))
+            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(Column::InstallationId.eq(id.0))
+            .col_expr(Column::Status, Expr::value(status.as_str()))
+            .col_expr(Column::UpdatedAt, Expr::value(stored(OffsetDateTime::now_utc())));
+        let done = async { update.exec(&self.db).await.map_err(Error::in_table(TABLE)) };
+        Ok(self.within(done).await?.rows_affected > 0)
+    }
+}
+
+impl TryFrom<Model> for Installation {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        Ok(Self {
+            account: row.account.parse().map_err(|_| Error::corrupt(TABLE, "account"))?,
+            id: row.installation_id.map(InstallationId),
+            github_account_id: row.github_account_id,
+            github_login: row.github_login,
+            status: status(TABLE, &row.status)?,
+            registered_at: row.registered_at,
+        })
+    }
+}
+
+/// Reads a column `status`.
+pub(super) fn status(table: &'static str, text: &str) -> Result<ConnectionStatus, Error> {
+    let mut known = ConnectionStatus::ALL.into_iter();
+    known.find(|status| status.as_str() == text).ok_or_else(|| Error::corrupt(table, "status"))
+}

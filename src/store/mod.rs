@@ -1,0 +1,106 @@
+//! What the broker remembers, in SQLite or PostgreSQL: one file per table. Takes and returns domain types; every query
+//! begins with the account.
+//!
+//! Replicas share nothing but the database, so what must hold between them is a constraint there, or one statement, or
+//! a transaction that takes its lock first. Times are kept to whole seconds, in UTC: both databases then give back
+//! what they were given, and SQLite's text sorts as time does.
+
+mod bindings;
+mod connect;
+mod disconnect;
+mod error;
+mod installations;
+mod pats;
+mod requests;
+mod schema;
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+use time::{OffsetDateTime, UtcOffset};
+
+pub use error::Error;
+pub use pats::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE};
+pub use requests::{Begin, REQUEST_LIFE, TAKEOVER_AFTER};
+
+/// How the store connects, and which installations are its own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// GitHub's host that the installations are of (`github.com`): ids of another host mean something else.
+    pub github_host: String,
+    /// The App's issuer (its client id or app id), kept beside each installation.
+    pub github_app: String,
+    /// Most connections to the database from this process.
+    pub max_connections: u32,
+    /// Longest wait for a free connection; must be below `timeout`.
+    pub acquire_timeout: Duration,
+    /// Longest time for any call but `migrate`, the wait for a connection included.
+    pub timeout: Duration,
+}
+
+impl Settings {
+    /// The usual limits, for the installations of one App on one host.
+    pub fn new(github_host: impl Into<String>, github_app: impl Into<String>) -> Self {
+        Self {
+            github_host: github_host.into(),
+            github_app: github_app.into(),
+            // A PostgreSQL server takes 100 by default: room for several replicas and for people.
+            max_connections: 10,
+            acquire_timeout: Duration::from_secs(5),
+            // Well below the 30 s that a call has in all.
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The database. Cheap to clone; clones share the connections.
+#[derive(Clone)]
+pub struct Store {
+    db: DatabaseConnection,
+    settings: Arc<Settings>,
+}
+
+impl Store {
+    /// Connects to `sqlite://PATH` (the file is made, readable by its owner only) or `postgres://...`.
+    /// The schema is not touched: see [`Store::migrate`].
+    pub async fn connect(url: &str, settings: Settings) -> Result<Self, Error> {
+        let db = connect::open(url, &settings).await?;
+        Ok(Self { db, settings: Arc::new(settings) })
+    }
+
+    /// Begins a transaction that will write. SQLite takes its write lock at once: a lock taken later, by a
+    /// transaction that has read, fails where another one has written meanwhile, however long it waits.
+    async fn begin(&self) -> Result<DatabaseTransaction, sea_orm::DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        self.db.begin_with_options(options).await
+    }
+
+    /// Bounds a call's time, also where the server has vanished without a word.
+    async fn within<T>(
+        &self,
+        call: impl Future<Output = Result<T, Error>> + Send,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(self.settings.timeout, call).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Unavailable("no answer in time".to_owned())),
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    /// Shows nothing of the URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({:?})", self.db.get_database_backend())
+    }
+}
+
+/// A time as both databases keep it.
+fn stored(time: OffsetDateTime) -> OffsetDateTime {
+    time.to_offset(UtcOffset::UTC).truncate_to_second()
+}

@@ -1,0 +1,119 @@
+//! Personal access tokens: one per account, sealed before they come here.
+
+use sea_orm::{
+    ActiveValue::Set,
+    Iterable,
+    entity::prelude::*,
+    sea_query::{Expr, OnConflict},
+};
+use time::OffsetDateTime;
+
+use super::{Error, Store, installations::status, stored};
+use crate::domain::{AccountId, ConnectionStatus, Pat, PatKind, SealedSecret};
+
+/// Table that a sealed token belongs to: a part of its seal.
+pub const PAT_TOKEN_TABLE: &str = "pats";
+/// Column that a sealed token belongs to: a part of its seal.
+pub const PAT_TOKEN_COLUMN: &str = "token_sealed";
+
+pub(super) const TABLE: &str = PAT_TOKEN_TABLE;
+
+#[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+#[sea_orm(table_name = "pats")]
+pub(super) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account: String,
+    pub row_id: String,
+    pub row_version: i64,
+    pub token_sealed: Vec<u8>,
+    pub kek_id: String,
+    pub kind: String,
+    pub owner_login: String,
+    pub owner_id: i64,
+    pub scopes: String,
+    pub expires_at: Option<OffsetDateTime>,
+    pub fingerprint: String,
+    pub status: String,
+    pub registered_at: OffsetDateTime,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(super) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Store {
+    /// The account's token and what is known of it.
+    pub async fn pat(&self, account: &AccountId) -> Result<Option<(Pat, SealedSecret)>, Error> {
+        let query = Entity::find().filter(Column::Account.eq(account.as_str()));
+        let row = self.within(async { query.one(&self.db).await.map_err(Error::in_table(TABLE)) });
+        row.await?.map(read).transpose()
+    }
+
+    /// Stores a token in place of any other one of the account. The seal's row id must be new.
+    pub async fn put_pat(&self, pat: &Pat, sealed: &SealedSecret) -> Result<(), Error> {
+        let scopes = serde_json::to_string(&pat.scopes);
+        let row = ActiveModel {
+            account: Set(pat.account.to_string()),
+            row_id: Set(sealed.row_id.clone()),
+            row_version: Set(sealed.row_version),
+            token_sealed: Set(sealed.bytes.clone()),
+            kek_id: Set(sealed.kek_id.clone()),
+            kind: Set(pat.kind.as_str().to_owned()),
+            owner_login: Set(pat.owner_login.clone()),
+            owner_id: Set(pat.owner_id),
+            scopes: Set(scopes.map_err(|error| Error::Internal(error.to_string()))?),
+            expires_at: Set(pat.expires_at.map(stored)),
+            fingerprint: Set(pat.fingerprint.clone()),
+            status: Set(pat.status.as_str().to_owned()),
+            registered_at: Set(stored(pat.registered_at)),
+        };
+        let columns = Column::iter().filter(|column| !matches!(column, Column::Account));
+        let replace = OnConflict::column(Column::Account).update_columns(columns).to_owned();
+        let insert = Entity::insert(row).on_conflict(replace);
+        self.within(async {
+            insert.exec_without_returning(&self.db).await.map_err(Error::in_table(TABLE))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Records the state that a token was seen in, if it was not replaced meanwhile; says whether.
+    pub async fn set_pat_status(
+        &self,
+        account: &AccountId,
+        row_id: &str,
+        status: ConnectionStatus,
+    ) -> Result<bool, Error> {
+        let update = Entity::update_many()
+            .filter(Column::Account.eq(account.as_str()))
+            .filter(Column::RowId.eq(row_id))
+            .col_expr(Column::Status, Expr::value(status.as_str()));
+        let done = async { update.exec(&self.db).await.map_err(Error::in_table(TABLE)) };
+        Ok(self.within(done).await?.rows_affected > 0)
+    }
+}
+
+fn read(row: Model) -> Result<(Pat, SealedSecret), Error> {
+    let corrupt = |column| Error::corrupt(TABLE, column);
+    let kinds = [PatKind::Classic, PatKind::FineGrained];
+    let kind = kinds.into_iter().find(|kind| kind.as_str() == row.kind);
+    let pat = Pat {
+        account: row.account.parse().map_err(|_| corrupt("account"))?,
+        kind: kind.ok_or_else(|| corrupt("kind"))?,
+        owner_login: row.owner_login,
+        owner_id: row.owner_id,
+        scopes: serde_json::from_str(&row.scopes).map_err(|_| corrupt("scopes"))?,
+        expires_at: row.expires_at,
+        fingerprint: row.fingerprint,
+        status: status(TABLE, &row.status)?,
+        registered_at: row.registered_at,
+    };
+    let sealed = SealedSecret {
+        bytes: row.token_sealed,
+        kek_id: row.kek_id,
+        row_id: row.row_id,
+        row_version: row.row_version,
+    };
+    Ok((pat, sealed))
+}
