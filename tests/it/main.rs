@@ -1,0 +1,12 @@
+//! Integration tests: one binary, one module per capability.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+
+mod postgres;
+mod store;
