@@ -2,5 +2,6 @@
 
 pub mod crypto;
 pub mod domain;
+pub mod github;
 pub mod proto;
 pub mod store;

@@ -1,0 +1,112 @@
+//! Making text from outside fit for messages and logs.
+
+/// Longest message that is kept, in characters. GitHub's own are shorter, except lists of rule violations.
+const MAX_LENGTH: usize = 1000;
+/// What stands in the place of a secret.
+const REDACTED: &str = "[redacted]";
+/// Secrets shorter than this could be part of an ordinary word; no real one is.
+const MIN_SECRET: usize = 8;
+
+/// `text` on one line, without control characters, without `secret` and whatever looks like a token, and not endless.
+pub(super) fn clean(text: &str, secret: &str) -> String {
+    let text =
+        if secret.len() >= MIN_SECRET { text.replace(secret, REDACTED) } else { text.to_owned() };
+    let mut line = String::with_capacity(text.len().min(MAX_LENGTH));
+    let words = text.split(|c: char| c.is_control() || c.is_whitespace());
+    for word in words.filter(|word| !word.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&redact(word));
+    }
+    match line.char_indices().nth(MAX_LENGTH) {
+        Some((end, _)) => format!("{}...", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+/// `text` without anything that has the form of a GitHub token or of a JWT.
+fn redact(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = token_length(rest).unwrap_or(0);
+        if length > 0 {
+            out.push_str(REDACTED);
+        } else {
+            out.push(first);
+        }
+        rest = rest.get(length.max(first.len_utf8())..).unwrap_or_default();
+    }
+    out
+}
+
+/// Length of the token that `text` begins with: `gh[a-z]_[A-Za-z0-9._-]{20,}`, `github_pat_[A-Za-z0-9_]{20,}`, or a JWT.
+fn token_length(text: &str) -> Option<usize> {
+    /// GitHub's tokens have at least so many characters after the prefix.
+    const MIN_TAIL: usize = 20;
+    let wide = |b: &u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
+    let narrow = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    let tail = |prefix: usize, allowed: &dyn Fn(&u8) -> bool| {
+        let length = text.bytes().skip(prefix).take_while(allowed).count();
+        (length >= MIN_TAIL).then_some(prefix + length)
+    };
+    match text.as_bytes() {
+        [b'g', b'h', b'a'..=b'z', b'_', ..] => tail(4, &wide),
+        _ if text.starts_with("github_pat_") => tail("github_pat_".len(), &narrow),
+        // The base64 of `{"`, with which every JWT begins.
+        _ if text.starts_with("eyJ") => tail(3, &wide),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn puts_it_on_one_line() {
+        let text =
+            "Repository rule violations found\n\nCannot update\r\n\tthis \u{1b}[31mbranch\u{0}.";
+        assert_eq!(
+            clean(text, ""),
+            "Repository rule violations found Cannot update this [31mbranch ."
+        );
+    }
+
+    #[test]
+    fn removes_tokens_of_every_form() {
+        let tail = "A1b2C3d4E5f6G7h8I9j0";
+        for token in [
+            format!("ghp_{tail}"),
+            format!("ghs_12345_eyJhbGciOiJSUzI1NiJ9.{tail}.{tail}-{tail}_x"),
+            format!("github_pat_{tail}_{tail}"),
+            format!("eyJ{tail}.{tail}.{tail}"),
+        ] {
+            let text = clean(&format!("bad (\"{token}\"), x={token}"), "");
+            assert_eq!(text, "bad (\"[redacted]\"), x=[redacted]");
+        }
+    }
+
+    #[test]
+    fn removes_the_secret_of_the_call_whatever_its_form() {
+        assert_eq!(
+            clean("token 0123456789abcdef is bad", "0123456789abcdef"),
+            "token [redacted] is bad"
+        );
+        assert_eq!(clean("a b", "a"), "a b");
+    }
+
+    #[test]
+    fn keeps_words_that_only_look_a_little_like_tokens() {
+        for text in ["ghosts gh_x ghp_short github_pat_x eyJx", "ünï → gh"] {
+            assert_eq!(clean(text, ""), text);
+        }
+    }
+
+    #[test]
+    fn ends_somewhere() {
+        let text = clean(&"ü".repeat(5000), "");
+        assert_eq!(text.chars().count(), MAX_LENGTH + 3);
+    }
+}

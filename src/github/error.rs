@@ -1,0 +1,241 @@
+//! What can go wrong in a call, with everything that GitHub said about it.
+
+use std::{fmt, ops::Deref, time::Duration};
+
+use reqwest::header::HeaderMap;
+use time::OffsetDateTime;
+
+use super::{
+    clean::clean,
+    headers::{self, RateLimit},
+};
+
+/// Result of a call to GitHub.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A call that failed. Nothing in it is secret: GitHub's words are cleaned and cut, and bodies are not kept.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("GitHub: {kind}: {message}")]
+pub struct Error {
+    /// What kind of failure.
+    pub kind: Kind,
+    /// HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// GitHub's message, or what happened on the way; on one line, without tokens.
+    pub message: String,
+    context: Box<Context>,
+}
+
+/// What else GitHub said; `Error` derefs to it.
+#[derive(Clone, Default, Debug)]
+pub struct Context {
+    /// The parts of a refusal.
+    pub details: Vec<Detail>,
+    /// GitHub's page about it.
+    pub documentation_url: Option<String>,
+    /// GitHub's id of the request, for its support.
+    pub request_id: Option<String>,
+    /// How long GitHub, or the breaker, wants no further call.
+    pub retry_after: Option<Duration>,
+    /// The quota that the request was counted in.
+    pub rate: Option<RateLimit>,
+    /// The page on which a user allows the token for the organization.
+    pub sso_url: Option<String>,
+    /// Permissions that would do, as GitHub writes them: `contents=read; issues=read,contents=read`.
+    pub accepted_permissions: Option<String>,
+}
+
+/// One part of a refusal.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Detail {
+    /// What it is about: `PullRequest`, ...
+    pub resource: String,
+    /// Field of it.
+    pub field: String,
+    /// `missing`, `invalid`, `already_exists`, `custom`, ..., or the type of a GraphQL error.
+    pub code: String,
+    /// GitHub's sentence.
+    pub message: String,
+}
+
+/// Kinds of failure, by what can be done about them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The credential is not, or no longer, accepted.
+    Unauthorized,
+    /// The App's installation is suspended.
+    Suspended,
+    /// The credential is good, but this is not permitted to it; also a token for permissions that were not granted.
+    Forbidden,
+    /// The organization wants single sign-on for this token.
+    SsoRequired,
+    /// It does not exist, or the credential must not know that it does.
+    NotFound,
+    /// A token was asked for a repository that the installation does not reach.
+    RepositoryNotAccessible,
+    /// The repository was renamed or transferred.
+    Moved {
+        /// Where GitHub says that it is now: an API URL.
+        location: String,
+    },
+    /// The repository is archived.
+    ReadOnly,
+    /// The repository has no commit yet.
+    EmptyRepository,
+    /// Something else stands in the way for now.
+    Conflict,
+    /// The branch is not where the request expects it to be.
+    Stale,
+    /// A ruleset, branch protection or push protection refuses it.
+    RefusedByRules,
+    /// GitHub does not understand or allow the values; `details` says which.
+    Invalid,
+    /// The branch or pull request exists already.
+    AlreadyExists,
+    /// A pull request was asked for where there is nothing to merge.
+    NothingToMerge,
+    /// Too many requests; `retry_after` says how long to wait, if GitHub did.
+    RateLimited,
+    /// GitHub failed.
+    Server,
+    /// No connection: the request was surely not seen.
+    Unreachable,
+    /// No answer: the request may have taken effect.
+    Interrupted,
+    /// This host does not have the route or the mutation.
+    Unsupported,
+    /// The request is larger than GitHub takes.
+    TooLarge,
+    /// The answer is not what GitHub documents: the request did take effect.
+    Malformed,
+    /// The host failed so often that it is left alone for a while; nothing was sent.
+    BreakerOpen,
+    /// The broker has no App, no OAuth client, or GitHub does not know them as configured.
+    AppNotConfigured,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unauthorized => "credential refused",
+            Self::Suspended => "installation suspended",
+            Self::Forbidden => "not permitted",
+            Self::SsoRequired => "single sign-on required",
+            Self::NotFound => "not found",
+            Self::RepositoryNotAccessible => "repository not accessible to the installation",
+            Self::Moved { .. } => "moved",
+            Self::ReadOnly => "archived",
+            Self::EmptyRepository => "empty repository",
+            Self::Conflict => "conflict",
+            Self::Stale => "branch moved",
+            Self::RefusedByRules => "refused by rules",
+            Self::Invalid => "refused as invalid",
+            Self::AlreadyExists => "exists already",
+            Self::NothingToMerge => "nothing to merge",
+            Self::RateLimited => "rate limited",
+            Self::Server => "failed",
+            Self::Unreachable => "unreachable",
+            Self::Interrupted => "no answer",
+            Self::Unsupported => "not supported by this host",
+            Self::TooLarge => "too large",
+            Self::Malformed => "unreadable answer",
+            Self::BreakerOpen => "left alone after failures",
+            Self::AppNotConfigured => "App not configured",
+        })
+    }
+}
+
+impl Error {
+    /// A failure that no answer of GitHub's describes. `message` must not contain anything secret.
+    pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, status: None, message: message.into(), context: Box::default() }
+    }
+
+    /// A failure that an answer describes. `now` is by GitHub's clock.
+    pub(super) fn answered(
+        kind: Kind,
+        status: u16,
+        headers: &HeaderMap,
+        said: Said,
+        now: OffsetDateTime,
+    ) -> Self {
+        let cleaned = |text: &str| clean(text, "");
+        let context = Context {
+            details: said.details,
+            documentation_url: said.documentation_url,
+            request_id: headers::request_id(headers).map(cleaned),
+            retry_after: headers::retry_after(headers, now),
+            rate: headers::rate(headers),
+            sso_url: headers::sso_url(headers).map(cleaned),
+            accepted_permissions: headers::text(headers, "x-accepted-github-permissions")
+                .map(cleaned),
+        };
+        Self { kind, status: Some(status), message: said.message, context: Box::new(context) }
+    }
+
+    /// The same with a wait.
+    pub(super) fn after(mut self, wait: Duration) -> Self {
+        self.context.retry_after = Some(wait);
+        self
+    }
+
+    /// True if the same call may succeed later without anyone changing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::RateLimited
+                | Kind::Server
+                | Kind::Unreachable
+                | Kind::Interrupted
+                | Kind::BreakerOpen
+        )
+    }
+
+    /// True if a call that changes something may have done so all the same: read the state before calling again.
+    pub fn effect_unknown(&self) -> bool {
+        matches!(self.kind, Kind::Interrupted | Kind::Server | Kind::Malformed)
+    }
+}
+
+impl Deref for Error {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+/// GitHub's words in the body of a refusal, cleaned.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Said {
+    pub(super) message: String,
+    pub(super) details: Vec<Detail>,
+    pub(super) documentation_url: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_whether_a_retry_helps_and_whether_it_may_have_happened() {
+        let cases = [
+            (Kind::Interrupted, true, true),
+            (Kind::Server, true, true),
+            (Kind::Unreachable, true, false),
+            (Kind::BreakerOpen, true, false),
+            (Kind::RateLimited, true, false),
+            (Kind::Malformed, false, true),
+            (Kind::Stale, false, false),
+            (Kind::NotFound, false, false),
+        ];
+        for (kind, transient, unknown) in cases {
+            let error = Error::new(kind, "");
+            assert_eq!(
+                (error.is_transient(), error.effect_unknown()),
+                (transient, unknown),
+                "{error}"
+            );
+        }
+    }
+}

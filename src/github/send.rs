@@ -1,0 +1,198 @@
+//! The one way to GitHub: limits, breaker, retries, headers, and the sorting of what comes back.
+
+use std::{
+    error::Error as _,
+    time::{Duration, Instant},
+};
+
+use reqwest::{
+    Request, Response,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue},
+};
+use url::Url;
+
+use super::{
+    GitHub,
+    breaker::Breaker,
+    call::{Answer, Call},
+    clean::clean,
+    error::{Error, Kind, Result, Said},
+    headers, retry, sort,
+};
+use crate::domain::Token;
+
+/// The version of the REST API that the broker is written against.
+const API_VERSION: HeaderValue = HeaderValue::from_static("2022-11-28");
+const API_VERSION_HEADER: HeaderName = HeaderName::from_static("x-github-api-version");
+const API_MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.github+json");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+impl GitHub {
+    /// Sends a call. If it says so, it follows GitHub once to where a renamed or transferred repository is now, on the
+    /// same server only: the credential goes nowhere else.
+    pub(super) async fn send(&self, call: &Call, credential: Option<&Token>) -> Result<Answer> {
+        let error = match self.send_repeatedly(call, credential).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        match call.redirected(&error) {
+            Some(call) => self.send_repeatedly(&call, credential).await,
+            None => Err(error),
+        }
+    }
+
+    /// Sends a call; again, after a failure that may pass, if it is repeatable.
+    async fn send_repeatedly(&self, call: &Call, credential: Option<&Token>) -> Result<Answer> {
+        let limits = &self.inner.settings.limits;
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt(call, credential).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let wait = retry::delay(limits, attempt, &error, rand::random());
+            let Some(wait) = wait.filter(|_| call.repeatable) else { return Err(error) };
+            tokio::time::sleep(wait).await;
+            attempt += 1;
+        }
+    }
+
+    /// Sends a call once, if the host is not being left alone.
+    async fn attempt(&self, call: &Call, credential: Option<&Token>) -> Result<Answer> {
+        let clock = &self.inner.clock;
+        // Never closed: the result only says so.
+        let _slot = self.inner.slots.acquire().await;
+        let pass = match self.breaker(&call.url).map(|breaker| breaker.enter(clock.ours())) {
+            Some(Err(wait)) => return Err(left_alone(call, wait)),
+            Some(Ok(pass)) => Some(pass),
+            None => None,
+        };
+        let started = Instant::now();
+        let result = self.exchange(call, credential).await;
+        if let Some(pass) = pass {
+            pass.report(host_works(&result), clock.ours());
+        }
+        log(call, &result, started.elapsed());
+        result
+    }
+
+    fn breaker(&self, url: &Url) -> Option<&Breaker> {
+        let origin = url.origin();
+        self.inner.breakers.iter().find(|(host, _)| *host == origin).map(|(_, breaker)| breaker)
+    }
+
+    /// Sends a call, reads the answer, and sorts it if it is a refusal.
+    async fn exchange(&self, call: &Call, credential: Option<&Token>) -> Result<Answer> {
+        let request = self.request(call, credential)?;
+        let mut response =
+            self.inner.client.execute(request).await.map_err(|error| lost(call, &error))?;
+        if let Some(date) = headers::date(response.headers()) {
+            self.inner.clock.learn(date);
+        }
+        let status = response.status();
+        let body = read(call, &mut response, self.inner.settings.limits.max_body).await;
+        let headers = std::mem::take(response.headers_mut());
+        if status.is_success() {
+            let body = body?.into();
+            return Ok(Answer { route: call.route, status: status.as_u16(), headers, body });
+        }
+        let said = match body {
+            Ok(body) => sort::said(&body, credential.map(Token::expose).unwrap_or_default()),
+            Err(_) => Said::default(),
+        };
+        let kind = sort::kind(status.as_u16(), &headers, &said);
+        Err(Error::answered(kind, status.as_u16(), &headers, said, self.inner.clock.now()))
+    }
+
+    fn request(&self, call: &Call, credential: Option<&Token>) -> Result<Request> {
+        let limits = &self.inner.settings.limits;
+        let mut request = Request::new(call.method.clone(), call.url.clone());
+        *request.timeout_mut() =
+            Some(if call.upload { limits.upload_timeout } else { limits.request_timeout });
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, if call.api { API_MEDIA_TYPE } else { JSON });
+        if call.api {
+            headers.insert(API_VERSION_HEADER, API_VERSION);
+        }
+        if let Some(token) = credential {
+            headers.insert(AUTHORIZATION, bearer(token)?);
+        }
+        if let Some(body) = &call.body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.media_type));
+            *request.body_mut() = Some(body.bytes.clone().into());
+        }
+        Ok(request)
+    }
+}
+
+fn bearer(token: &Token) -> Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| {
+        Error::new(Kind::Unauthorized, "the token has characters that no GitHub token has")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The body, if it is not longer than `limit`.
+async fn read(call: &Call, response: &mut Response, limit: usize) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(call, &error))? {
+        if body.len() + chunk.len() > limit {
+            let message = format!("the answer to {} is longer than {limit} bytes", call.route);
+            return Err(Error::new(Kind::Malformed, message));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The error of a call that got no answer.
+fn lost(call: &Call, error: &reqwest::Error) -> Error {
+    let host = call.url.host_str().unwrap_or_default();
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(|cause| cause.source()) {
+        cause = Some(deeper);
+    }
+    let cause = clean(&cause.map(ToString::to_string).unwrap_or_default(), "");
+    if error.is_connect() {
+        Error::new(Kind::Unreachable, format!("cannot connect to {host}: {cause}"))
+    } else if error.is_timeout() {
+        Error::new(Kind::Interrupted, format!("{host} did not answer in time"))
+    } else {
+        Error::new(Kind::Interrupted, format!("the connection to {host} was lost: {cause}"))
+    }
+}
+
+fn left_alone(call: &Call, wait: Duration) -> Error {
+    let host = call.url.host_str().unwrap_or_default();
+    let message = format!("{host} failed several times in a row and is left alone for a moment");
+    Error::new(Kind::BreakerOpen, message).after(wait)
+}
+
+/// True if the host did its work, which a refusal is too.
+fn host_works(result: &Result<Answer>) -> bool {
+    let failed =
+        |error: &Error| matches!(error.kind, Kind::Server | Kind::Unreachable | Kind::Interrupted);
+    !result.as_ref().is_err_and(failed)
+}
+
+fn log(call: &Call, result: &Result<Answer>, took: Duration) {
+    let (status, request_id, rate) = match result {
+        Ok(answer) => (
+            Some(answer.status),
+            headers::request_id(&answer.headers),
+            headers::rate(&answer.headers),
+        ),
+        Err(error) => (error.status, error.request_id.as_deref(), error.rate.clone()),
+    };
+    tracing::debug!(
+        method = %call.method,
+        route = call.route,
+        status,
+        failure = result.as_ref().err().map(|error| tracing::field::display(&error.kind)),
+        ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        request_id,
+        remaining = rate.map(|rate| rate.remaining),
+        "GitHub answered"
+    );
+}

@@ -1,0 +1,209 @@
+//! What the client is built from.
+
+use std::{fmt, time::Duration};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use url::Url;
+
+use crate::domain::{Invalid, Token};
+
+/// Where GitHub is, who the broker is there, and how hard it may try.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Base of the REST API: `https://api.github.com`, or `https://HOST/api/v3` of an Enterprise Server.
+    pub api_url: Url,
+    /// GraphQL endpoint: `https://api.github.com/graphql`, or `https://HOST/api/graphql`.
+    pub graphql_url: Url,
+    /// What people open in a browser and clone from: `https://github.com`.
+    pub web_url: Url,
+    /// The GitHub App; without it only calls with a token are possible.
+    pub app: Option<AppIdentity>,
+    /// The App's OAuth client; needed only to learn who installed the App.
+    pub oauth: Option<OAuthClient>,
+    /// Limits on time, size and number of calls.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Checks what a URL's type leaves open.
+    pub(super) fn check_urls(&self) -> Result<(), BuildError> {
+        let urls = [
+            ("the API URL", &self.api_url, "https://api.github.com"),
+            ("the GraphQL URL", &self.graphql_url, "https://api.github.com/graphql"),
+            ("the web URL", &self.web_url, "https://github.com"),
+        ];
+        for (name, url, example) in urls {
+            if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+                return Err(BuildError::Url { name, example });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The App's name and key.
+#[derive(Clone, Debug)]
+pub struct AppIdentity {
+    /// Client id, or App id where the host is older than Enterprise Server 3.14: `iss` of the App's JWT.
+    pub issuer: String,
+    /// The App's private key.
+    pub private_key: SigningKey,
+}
+
+/// The App's RSA private key. `Debug` shows nothing of it; its memory is wiped on drop.
+#[derive(Clone)]
+pub struct SigningKey(EncodingKey);
+
+impl SigningKey {
+    /// Reads a PEM file as GitHub hands it out (PKCS#1) or as converted to PKCS#8. A key that cannot sign is an error
+    /// here, not at the first call.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, Invalid> {
+        let invalid = |_| {
+            Invalid::new(
+                "must be the unencrypted RSA private key of the GitHub App in PEM format \
+                 (download one from the App's settings page)",
+            )
+        };
+        let key = Self(EncodingKey::from_rsa_pem(pem).map_err(invalid)?);
+        key.sign(&()).map_err(invalid)?;
+        Ok(key)
+    }
+
+    /// A signed JWT (RS256) with these claims.
+    pub(super) fn sign(
+        &self,
+        claims: &impl serde::Serialize,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        jsonwebtoken::encode(&Header::new(Algorithm::RS256), claims, &self.0)
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(..)")
+    }
+}
+
+/// The App's OAuth client.
+#[derive(Clone, Debug)]
+pub struct OAuthClient {
+    /// The App's client id.
+    pub client_id: String,
+    /// The App's client secret.
+    pub client_secret: Token,
+}
+
+/// Limits on time, size and number of calls to GitHub.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Time to connect, TLS included.
+    pub connect_timeout: Duration,
+    /// Time for one whole request, its answer included.
+    pub request_timeout: Duration,
+    /// The same for requests that carry file content.
+    pub upload_timeout: Duration,
+    /// How often a repeatable request is sent at most.
+    pub attempts: u32,
+    /// Longest wait before the first repetition; it doubles with each.
+    pub retry_base: Duration,
+    /// The same after an answer "too many requests" that names no time.
+    pub throttled_base: Duration,
+    /// No wait is longer; a request that GitHub puts off for longer is not repeated.
+    pub retry_cap: Duration,
+    /// Requests in flight at once.
+    pub in_flight: usize,
+    /// Longest answer that is read, in bytes.
+    pub max_body: usize,
+    /// Failures in a row after which a host is left alone.
+    pub breaker_failures: u32,
+    /// How long it is left alone.
+    pub breaker_open: Duration,
+}
+
+/// A connection that takes longer will not come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// GitHub itself ends a request after 10 s.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// 48 MiB of files over a slow line.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// More attempts only add load to a host that is failing.
+const ATTEMPTS: u32 = 3;
+/// Long enough for a restarting front end to be replaced by its neighbour.
+const RETRY_BASE: Duration = Duration::from_millis(50);
+/// GitHub asks for a second between requests.
+const THROTTLED_BASE: Duration = Duration::from_secs(1);
+/// Callers have a deadline of 30 s.
+const RETRY_CAP: Duration = Duration::from_secs(20);
+/// GitHub allows 100 at once for everything that the App does; half is left to others.
+const IN_FLIGHT: usize = 50;
+/// GitHub's largest answer that is asked for, a recursive tree, ends at 7 MB; twice that for JSON on other hosts.
+const MAX_BODY: usize = 16 << 20;
+/// One request's attempts alone must not open the breaker.
+const BREAKER_FAILURES: u32 = 5;
+/// About as long as a caller's deadline.
+const BREAKER_OPEN: Duration = Duration::from_secs(30);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect_timeout: CONNECT_TIMEOUT,
+            request_timeout: REQUEST_TIMEOUT,
+            upload_timeout: UPLOAD_TIMEOUT,
+            attempts: ATTEMPTS,
+            retry_base: RETRY_BASE,
+            throttled_base: THROTTLED_BASE,
+            retry_cap: RETRY_CAP,
+            in_flight: IN_FLIGHT,
+            max_body: MAX_BODY,
+            breaker_failures: BREAKER_FAILURES,
+            breaker_open: BREAKER_OPEN,
+        }
+    }
+}
+
+/// Why the client cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A base URL is not one of a web server.
+    #[error("{name} must be an http or https URL with a host, such as {example}")]
+    Url {
+        /// Which setting.
+        name: &'static str,
+        /// What it could be.
+        example: &'static str,
+    },
+    /// TLS could not be set up.
+    #[error(
+        "cannot set up HTTPS ({0}); if this machine has no system CA store, install ca-certificates"
+    )]
+    Tls(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::github::testing::{pem, rsa_pkcs8};
+
+    /// Where the PKCS#1 key begins in a PKCS#8 key of 2048 bits.
+    const PKCS1_OFFSET: usize = 26;
+
+    #[test]
+    fn reads_both_forms_of_the_key_and_shows_neither() {
+        let der = rsa_pkcs8();
+        let forms =
+            [pem("PRIVATE KEY", &der), pem("RSA PRIVATE KEY", der.get(PKCS1_OFFSET..).unwrap())];
+        for form in forms {
+            let key = SigningKey::from_pem(form.as_bytes()).unwrap();
+            assert_eq!(format!("{key:?}"), "SigningKey(..)");
+        }
+    }
+
+    #[test]
+    fn refuses_what_cannot_sign() {
+        let der = rsa_pkcs8();
+        let cut = pem("PRIVATE KEY", &der[..der.len() / 2]);
+        for bad in ["", "key", &cut] {
+            assert!(SigningKey::from_pem(bad.as_bytes()).is_err());
+        }
+    }
+}
