@@ -14,18 +14,22 @@
 //! A call returns its result, or an [`Error`] with everything that GitHub said. Reads, and what is the same done twice,
 //! are sent again after failures that may pass; commits, branches and pull requests never are.
 
+mod app;
 mod breaker;
 mod call;
 mod clean;
 mod error;
 mod headers;
 mod jwt;
+mod oauth;
+mod pages;
 mod retry;
 mod send;
 mod settings;
 mod sort;
 #[cfg(test)]
 mod testing;
+mod users;
 mod wire;
 
 use std::{error::Error as _, sync::Arc};
@@ -34,9 +38,11 @@ use reqwest::{Client, redirect};
 use tokio::sync::Semaphore;
 use url::{Origin, Url};
 
+pub use app::{App, Installation, InstallationAccount, MintedToken, RepoScope};
 pub use error::{Context, Detail, Error, Kind, Result};
 pub use headers::RateLimit;
 pub use settings::{AppIdentity, BuildError, Limits, OAuthClient, Settings, SigningKey};
+pub use users::AuthenticatedUser;
 
 use self::{
     breaker::Breaker,
