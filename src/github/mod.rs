@@ -19,10 +19,13 @@ mod breaker;
 mod call;
 mod clean;
 mod error;
+mod git_data;
 mod headers;
 mod jwt;
 mod oauth;
 mod pages;
+mod pulls;
+mod repositories;
 mod retry;
 mod send;
 mod settings;
@@ -40,7 +43,10 @@ use url::{Origin, Url};
 
 pub use app::{App, Installation, InstallationAccount, MintedToken, RepoScope};
 pub use error::{Context, Detail, Error, Kind, Result};
+pub use git_data::{Commit, EntryKind, NewEntry, Tree, TreeEntry};
 pub use headers::RateLimit;
+pub use pulls::{NewPull, Pull};
+pub use repositories::{Comparison, Divergence, Repository, Role, Rule};
 pub use settings::{AppIdentity, BuildError, Limits, OAuthClient, Settings, SigningKey};
 pub use users::AuthenticatedUser;
 

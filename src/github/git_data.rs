@@ -1,0 +1,308 @@
+//! Branches and git's objects, over REST.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    GitHub,
+    call::Call,
+    error::{Kind, Result},
+    wire::{Base64, Sha, base64_length, or_default, parsed},
+};
+use crate::domain::{BranchName, ObjectId, RepoName, RepoPath, Token};
+
+/// A commit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Commit {
+    /// Its id.
+    pub id: ObjectId,
+    /// Its tree.
+    pub tree: ObjectId,
+    /// Its parents.
+    pub parents: Vec<ObjectId>,
+    /// Its whole message.
+    pub message: String,
+    /// Its page.
+    pub html_url: String,
+}
+
+/// A directory, or with everything below it.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Tree {
+    /// What is in it.
+    #[serde(rename = "tree")]
+    pub entries: Vec<TreeEntry>,
+    /// True if GitHub left some out.
+    #[serde(default, deserialize_with = "or_default")]
+    pub truncated: bool,
+}
+
+/// One entry of a tree.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct TreeEntry {
+    /// Path relative to the tree; not one that the broker would write, necessarily.
+    pub path: String,
+    /// git's mode: `100644`, `100755`, `120000`, `040000` or `160000`.
+    pub mode: String,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: EntryKind,
+    /// Its object.
+    #[serde(rename = "sha", deserialize_with = "parsed")]
+    pub id: ObjectId,
+}
+
+/// What an entry of a tree is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// A file or symbolic link.
+    Blob,
+    /// A directory.
+    Tree,
+    /// A submodule.
+    Commit,
+}
+
+/// One change for a new tree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewEntry {
+    /// Which file.
+    pub path: RepoPath,
+    /// git's mode of a file: `100644`, `100755` or `120000`.
+    pub mode: String,
+    /// Its blob; none to remove it, which is an error if it is not there.
+    pub id: Option<ObjectId>,
+}
+
+#[derive(Deserialize)]
+struct RefJson {
+    #[serde(rename = "ref")]
+    name: String,
+    object: Sha,
+}
+
+#[derive(Serialize)]
+struct NewRef<'a> {
+    #[serde(rename = "ref")]
+    name: &'a str,
+    sha: String,
+}
+
+#[derive(Serialize)]
+struct MovedRef {
+    sha: String,
+    force: bool,
+}
+
+#[derive(Serialize)]
+struct NewBlob<'a> {
+    content: Base64<'a>,
+    encoding: &'static str,
+}
+
+#[derive(Serialize)]
+struct NewTree<'a> {
+    base_tree: String,
+    tree: Vec<NewEntryJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct NewEntryJson<'a> {
+    path: &'a str,
+    mode: &'a str,
+    #[serde(rename = "type")]
+    kind: EntryKind,
+    /// `null` removes the file, so that it is always written.
+    sha: Option<String>,
+}
+
+#[derive(Serialize)]
+struct NewCommit<'a> {
+    message: &'a str,
+    tree: String,
+    parents: [String; 1],
+}
+
+#[derive(Deserialize)]
+struct CommitJson {
+    #[serde(deserialize_with = "parsed")]
+    sha: ObjectId,
+    tree: Sha,
+    #[serde(default)]
+    parents: Vec<Sha>,
+    message: String,
+    #[serde(default, deserialize_with = "or_default")]
+    html_url: String,
+}
+
+impl From<CommitJson> for Commit {
+    fn from(json: CommitJson) -> Self {
+        Self {
+            id: json.sha,
+            tree: json.tree.sha,
+            parents: json.parents.into_iter().map(|parent| parent.sha).collect(),
+            message: json.message,
+            html_url: json.html_url,
+        }
+    }
+}
+
+/// Length of an entry of a new tree in JSON, without its path.
+const ENTRY_SIZE: usize = 120;
+
+impl GitHub {
+    /// The commit that a branch is at; none if there is no such branch. `EmptyRepository`: there is no branch at all.
+    pub async fn branch_head(
+        &self,
+        token: &Token,
+        repo: &RepoName,
+        branch: &BranchName,
+    ) -> Result<Option<ObjectId>> {
+        let url = self.ref_route(repo, "ref", branch);
+        let call = Call::get("/repos/{owner}/{repo}/git/ref/{ref}", url);
+        let found: RefJson = match self.send(&call, Some(token)).await {
+            Ok(answer) => answer.read()?,
+            Err(error) if error.kind == Kind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // A host that answers with the first ref that begins like this one must not be believed.
+        Ok((found.name == full_name(branch)).then_some(found.object.sha))
+    }
+
+    /// Makes a branch. `AlreadyExists`; `RefusedByRules`.
+    pub async fn create_branch(
+        &self,
+        token: &Token,
+        repo: &RepoName,
+        branch: &BranchName,
+        at: ObjectId,
+    ) -> Result<()> {
+        let body = NewRef { name: &full_name(branch), sha: at.to_string() };
+        let call =
+            Call::post("/repos/{owner}/{repo}/git/refs", self.repo_route(repo, ["git", "refs"]));
+        self.send(&call.json(&body, 0)?, Some(token)).await?;
+        Ok(())
+    }
+
+    /// Moves a branch forward, never by force. `Stale`: it is not behind `to`; `NotFound`; `RefusedByRules`.
+    pub async fn update_branch(
+        &self,
+        token: &Token,
+        repo: &RepoName,
+        branch: &BranchName,
+        to: ObjectId,
+    ) -> Result<()> {
+        let body = MovedRef { sha: to.to_string(), force: false };
+        let url = self.ref_route(repo, "refs", branch);
+        let call = Call::patch("/repos/{owner}/{repo}/git/refs/{ref}", url).json(&body, 0)?;
+        self.send(&call, Some(token)).await?;
+        Ok(())
+    }
+
+    /// A commit.
+    pub async fn commit(&self, token: &Token, repo: &RepoName, id: ObjectId) -> Result<Commit> {
+        let url = self.repo_route(repo, ["git", "commits", &id.to_string()]);
+        let call = Call::get("/repos/{owner}/{repo}/git/commits/{commit_sha}", url);
+        Ok(self.send(&call, Some(token)).await?.read::<CommitJson>()?.into())
+    }
+
+    /// A tree, by its id or that of a commit; `recursive` with everything below it, up to what GitHub can list.
+    pub async fn tree(
+        &self,
+        token: &Token,
+        repo: &RepoName,
+        id: ObjectId,
+        recursive: bool,
+    ) -> Result<Tree> {
+        let mut url = self.repo_route(repo, ["git", "trees", &id.to_string()]);
+        if recursive {
+            // Any value means yes, even `0`.
+            url.query_pairs_mut().append_pair("recursive", "1");
+        }
+        let call = Call::get("/repos/{owner}/{repo}/git/trees/{tree_sha}", url);
+        self.send(&call, Some(token)).await?.read()
+    }
+
+    /// Stores a file's content.
+    pub async fn create_blob(
+        &self,
+        token: &Token,
+        repo: &RepoName,
+        content: &[u8],
+    ) -> Result<ObjectId> {
+        let body = NewBlob { content: Base64(content), encoding: "base64" };
+        let size = base64_length(content.len()) + ENTRY_SIZE;
+        let url = self.repo_route(repo, ["git", "blobs"]);
+        let call = Call::post("/repos/{owner}/{repo}/git/blobs", url).upload().json(&body, size)?;
+        Ok(self.send(&call, Some(token)).await?.read::<Sha>()?.sha)
+    }
+
+    /// A new tree: `base` with `entries` changed.
+    pub async fn create_tree(
+        &self,
+        token: &Token,
+        repo: &RepoName,
+        base: ObjectId,
+        entries: &[NewEntry],
+    ) -> Result<ObjectId> {
+        let size = entries.iter().map(|entry| entry.path.as_str().len() + ENTRY_SIZE).sum();
+        let tree = entries.iter().map(|entry| NewEntryJson {
+            path: entry.path.as_str(),
+            mode: &entry.mode,
+            kind: EntryKind::Blob,
+            sha: entry.id.map(|id| id.to_string()),
+        });
+        let body = NewTree { base_tree: base.to_string(), tree: tree.collect() };
+        let url = self.repo_route(repo, ["git", "trees"]);
+        let call = Call::post("/repos/{owner}/{repo}/git/trees", url).upload().json(&body, size)?;
+        Ok(self.send(&call, Some(token)).await?.read::<Sha>()?.sha)
+    }
+
+    /// A new commit, on no branch yet. Author and committer are left to GitHub: only so it signs an App's commit.
+    pub async fn create_commit(
+        &self,
+        token: &Token,
+        repo: &RepoName,
+        message: &str,
+        tree: ObjectId,
+        parent: ObjectId,
+    ) -> Result<Commit> {
+        let body = NewCommit { message, tree: tree.to_string(), parents: [parent.to_string()] };
+        let url = self.repo_route(repo, ["git", "commits"]);
+        let call = Call::post("/repos/{owner}/{repo}/git/commits", url).json(&body, 0)?;
+        Ok(self.send(&call, Some(token)).await?.read::<CommitJson>()?.into())
+    }
+
+    /// Route of a branch's ref: slashes of the branch stay slashes, as in GitHub's examples.
+    fn ref_route(&self, repo: &RepoName, refs: &str, branch: &BranchName) -> url::Url {
+        let branch = branch.as_str().split('/');
+        self.repo_route(repo, ["git", refs, "heads"].into_iter().chain(branch))
+    }
+}
+
+fn full_name(branch: &BranchName) -> String {
+    format!("refs/heads/{branch}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removed_file_is_an_explicit_null() {
+        let entry = NewEntryJson { path: "a", mode: "100644", kind: EntryKind::Blob, sha: None };
+        let json = serde_json::to_string(&entry).unwrap();
+        assert_eq!(json, r#"{"path":"a","mode":"100644","type":"blob","sha":null}"#);
+    }
+
+    #[test]
+    fn reads_trees() {
+        let json = r#"{"sha":"x","tree":[
+            {"path":"a b","mode":"100755","type":"blob","sha":"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391","size":0},
+            {"path":"sub","mode":"160000","type":"commit","sha":"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"}]}"#;
+        let tree: Tree = serde_json::from_str(json).unwrap();
+        assert_eq!(tree.entries[0].id, ObjectId::of_blob(b""));
+        assert_eq!(tree.entries[1].kind, EntryKind::Commit);
+        assert!(!tree.truncated);
+    }
+}

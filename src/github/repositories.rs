@@ -1,0 +1,187 @@
+//! Repositories: what they are, which rules they have, how branches differ.
+
+use serde::Deserialize;
+
+use super::{
+    GitHub,
+    call::Call,
+    error::Result,
+    wire::{or_default, parsed},
+};
+use crate::domain::{BranchName, RepoId, RepoName, Token};
+
+/// A repository as a credential sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Repository {
+    /// Id, which survives renames.
+    pub id: RepoId,
+    /// Its name now.
+    pub name: RepoName,
+    /// Its default branch.
+    pub default_branch: BranchName,
+    /// True if it is archived, and so read-only.
+    pub archived: bool,
+    /// True if GitHub has disabled it.
+    pub disabled: bool,
+    /// True if it is not public.
+    pub private: bool,
+    /// Its page.
+    pub html_url: String,
+    /// What the user behind the credential may do there, if GitHub says so; the credential itself may be able to do less.
+    pub permissions: Option<Role>,
+    /// True if it was asked for by another name than it has now.
+    pub moved: bool,
+}
+
+/// What a user may do in a repository.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(default)]
+pub struct Role {
+    /// May read.
+    pub pull: bool,
+    /// May write.
+    pub push: bool,
+    /// May change settings and rules, too.
+    pub admin: bool,
+}
+
+/// A rule that is active for a branch.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Rule {
+    /// `pull_request`, `required_signatures`, `update`, `creation`, ...
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The ruleset that it is part of.
+    pub ruleset_id: Option<i64>,
+    /// Where that one was made: name of a repository, organization or enterprise.
+    #[serde(rename = "ruleset_source")]
+    pub source: Option<String>,
+    /// `Repository`, `Organization` or `Enterprise`.
+    #[serde(rename = "ruleset_source_type")]
+    pub source_type: Option<String>,
+}
+
+/// How far two branches are apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub struct Comparison {
+    /// Commits that only the head has.
+    pub ahead_by: u64,
+    /// Commits that only the base has.
+    pub behind_by: u64,
+}
+
+/// [`Comparison`] in a word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Divergence {
+    /// Both are the same commit.
+    Identical,
+    /// The head has everything and more.
+    Ahead,
+    /// The base has everything and more.
+    Behind,
+    /// Each has something that the other has not.
+    Diverged,
+}
+
+impl Comparison {
+    /// GitHub's `status`.
+    pub fn status(self) -> Divergence {
+        match (self.ahead_by, self.behind_by) {
+            (0, 0) => Divergence::Identical,
+            (_, 0) => Divergence::Ahead,
+            (0, _) => Divergence::Behind,
+            _ => Divergence::Diverged,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RepositoryJson {
+    id: i64,
+    #[serde(deserialize_with = "parsed")]
+    full_name: RepoName,
+    #[serde(deserialize_with = "parsed")]
+    default_branch: BranchName,
+    #[serde(default, deserialize_with = "or_default")]
+    archived: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    disabled: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    private: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    html_url: String,
+    permissions: Option<Role>,
+}
+
+impl GitHub {
+    /// A repository, also by a name that it had before. `NotFound`: it does not exist, or not for this token.
+    pub async fn repository(&self, token: &Token, repo: &RepoName) -> Result<Repository> {
+        let call = Call::get("/repos/{owner}/{repo}", self.repo_route(repo, [])).following();
+        let json: RepositoryJson = self.send(&call, Some(token)).await?.read()?;
+        Ok(Repository {
+            id: RepoId(json.id),
+            moved: json.full_name != *repo,
+            name: json.full_name,
+            default_branch: json.default_branch,
+            archived: json.archived,
+            disabled: json.disabled,
+            private: json.private,
+            html_url: json.html_url,
+            permissions: json.permissions,
+        })
+    }
+
+    /// The rules, of every level, that are active for a branch, which need not exist yet.
+    pub async fn branch_rules(
+        &self,
+        token: &Token,
+        repo: &RepoName,
+        branch: &BranchName,
+    ) -> Result<Vec<Rule>> {
+        let url = self.repo_route(repo, ["rules", "branches", branch.as_str()]);
+        let call = Call::get("/repos/{owner}/{repo}/rules/branches/{branch}", url);
+        let mut rules = Vec::new();
+        self.pages(call, token, |page: Vec<Rule>| rules.extend(page)).await?;
+        Ok(rules)
+    }
+
+    /// How far `head` is ahead of and behind `base`. `NotFound` if one of them does not exist.
+    pub async fn compare(
+        &self,
+        token: &Token,
+        repo: &RepoName,
+        base: &BranchName,
+        head: &BranchName,
+    ) -> Result<Comparison> {
+        let mut url = self.repo_route(repo, ["compare", &format!("{base}...{head}")]);
+        // Only the counts matter, not the commits.
+        url.query_pairs_mut().append_pair("per_page", "1");
+        let call = Call::get("/repos/{owner}/{repo}/compare/{basehead}", url);
+        self.send(&call, Some(token)).await?.read()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_how_branches_differ() {
+        let status = |ahead_by, behind_by| Comparison { ahead_by, behind_by }.status();
+        assert_eq!(status(0, 0), Divergence::Identical);
+        assert_eq!(status(2, 0), Divergence::Ahead);
+        assert_eq!(status(0, 2), Divergence::Behind);
+        assert_eq!(status(1, 1), Divergence::Diverged);
+    }
+
+    #[test]
+    fn reads_what_is_there() {
+        let json = r#"{"id":7,"full_name":"Acme/shop","default_branch":"main","private":true,"disabled":null,
+            "permissions":{"admin":false,"push":true,"pull":true,"triage":true}}"#;
+        let repository: RepositoryJson = serde_json::from_str(json).unwrap();
+        assert!(repository.private && !repository.archived);
+        assert_eq!(repository.permissions, Some(Role { pull: true, push: true, admin: false }));
+        let rule: Rule = serde_json::from_str(r#"{"type":"update","parameters":{}}"#).unwrap();
+        assert_eq!(rule.kind, "update");
+    }
+}
