@@ -18,8 +18,10 @@ mod app;
 mod breaker;
 mod call;
 mod clean;
+mod commit;
 mod error;
 mod git_data;
+mod graphql;
 mod headers;
 mod jwt;
 mod oauth;
@@ -42,6 +44,7 @@ use tokio::sync::Semaphore;
 use url::{Origin, Url};
 
 pub use app::{App, Installation, InstallationAccount, MintedToken, RepoScope};
+pub use commit::{CommitOnBranch, PushedCommit};
 pub use error::{Context, Detail, Error, Kind, Result};
 pub use git_data::{Commit, EntryKind, NewEntry, Tree, TreeEntry};
 pub use headers::RateLimit;
