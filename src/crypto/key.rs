@@ -80,6 +80,14 @@ impl KeySet {
     }
 }
 
+impl fmt::Display for KeySet {
+    /// The ids of the keys, the one that seals first.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sealing with key {}", self.primary.id())?;
+        self.decrypt_only.iter().try_for_each(|kek| write!(f, ", also opening with {}", kek.id()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

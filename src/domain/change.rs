@@ -92,6 +92,11 @@ impl ChangeSet {
         self.0.iter()
     }
 
+    /// True if the set deletes the file at `path`.
+    pub fn deletes(&self, path: &str) -> bool {
+        self.0.get(path) == Some(&Edit::Delete)
+    }
+
     /// Number of edits.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -1,6 +1,6 @@
 //! Paths of files inside a repository.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 use super::Invalid;
 
@@ -28,6 +28,13 @@ impl RepoPath {
     /// Every directory above it, nearest last, without the top.
     pub fn ancestors(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('/').filter_map(|(at, _)| self.0.get(..at))
+    }
+}
+
+/// Lets maps by path be searched with a text.
+impl Borrow<str> for RepoPath {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -1,0 +1,55 @@
+//! Flags and environment variables.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+use url::Url;
+
+/// What can be set beside the file. A flag wins over its variable, and both over the file.
+///
+/// Secrets are never given here but by the name of a file; the database's URL, which may hold a password, is best given
+/// by its variable.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Flags {
+    /// TOML file with the configuration
+    #[arg(long, env = "GHBROKER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address to serve gRPC on [default: 127.0.0.1:50051]
+    #[arg(long, env = "GHBROKER_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Address to serve only the health service on, in plaintext, for probes
+    #[arg(long, env = "GHBROKER_HEALTH_LISTEN", value_name = "ADDRESS")]
+    pub health_listen: Option<SocketAddr>,
+    /// sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE [default: sqlite://ghbroker.db]
+    #[arg(long, env = "GHBROKER_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// File with a key-encryption key (32 bytes in base64); give the one that seals first, older ones after it
+    #[arg(
+        long = "encryption-key",
+        env = "GHBROKER_ENCRYPTION_KEYS",
+        value_delimiter = ',',
+        value_name = "FILE"
+    )]
+    pub encryption_keys: Vec<PathBuf>,
+    /// GitHub's REST API [default: https://api.github.com]
+    #[arg(long, env = "GHBROKER_GITHUB_API_URL", value_name = "URL")]
+    pub github_api_url: Option<Url>,
+    /// GitHub's GraphQL API [default: https://api.github.com/graphql]
+    #[arg(long, env = "GHBROKER_GITHUB_GRAPHQL_URL", value_name = "URL")]
+    pub github_graphql_url: Option<Url>,
+    /// GitHub's web pages and git [default: https://github.com]
+    #[arg(long, env = "GHBROKER_GITHUB_WEB_URL", value_name = "URL")]
+    pub github_web_url: Option<Url>,
+    /// Client id (or app id) of the GitHub App
+    #[arg(long, env = "GHBROKER_GITHUB_APP_ISSUER", value_name = "ID")]
+    pub github_app_issuer: Option<String>,
+    /// File with the App's private key (PEM)
+    #[arg(long, env = "GHBROKER_GITHUB_APP_PRIVATE_KEY", value_name = "FILE")]
+    pub github_app_private_key: Option<PathBuf>,
+    /// What to log, for example `info` or `info,ghbroker=debug` [default: info]
+    #[arg(long, env = "GHBROKER_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// `json` or `text` [default: json]
+    #[arg(long, env = "GHBROKER_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
