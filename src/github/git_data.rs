@@ -8,7 +8,7 @@ use super::{
     error::{Kind, Result},
     wire::{Base64, Sha, base64_length, or_default, parsed},
 };
-use crate::domain::{BranchName, ObjectId, RepoName, RepoPath, Token};
+use crate::domain::{BranchName, FileMode, ObjectId, RepoName, RepoPath, Token};
 
 /// A commit.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,10 +68,31 @@ pub enum EntryKind {
 pub struct NewEntry {
     /// Which file.
     pub path: RepoPath,
-    /// git's mode of a file: `100644`, `100755` or `120000`.
-    pub mode: String,
-    /// Its blob; none to remove it, which is an error if it is not there.
-    pub id: Option<ObjectId>,
+    /// Its mode; of no meaning for a deletion.
+    pub mode: FileMode,
+    /// What it becomes.
+    pub content: Content,
+}
+
+/// What a file of a tree becomes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Content {
+    /// This blob, which the repository has.
+    Blob(ObjectId),
+    /// This text, sent within the tree: saves a request, but all text of a tree together must stay below 2 MB.
+    Text(String),
+    /// Nothing: it is removed, which is an error if it is not there.
+    Delete,
+}
+
+impl NewEntry {
+    /// Bytes of content that travel within the tree.
+    pub fn inline_bytes(&self) -> usize {
+        match &self.content {
+            Content::Text(text) => text.len(),
+            Content::Blob(_) | Content::Delete => 0,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -112,8 +133,26 @@ struct NewEntryJson<'a> {
     mode: &'a str,
     #[serde(rename = "type")]
     kind: EntryKind,
-    /// `null` removes the file, so that it is always written.
-    sha: Option<String>,
+    #[serde(flatten)]
+    content: ContentJson<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum ContentJson<'a> {
+    Content(&'a str),
+    /// `null` removes the file.
+    Sha(Option<String>),
+}
+
+impl<'a> From<&'a Content> for ContentJson<'a> {
+    fn from(content: &'a Content) -> Self {
+        match content {
+            Content::Blob(id) => Self::Sha(Some(id.to_string())),
+            Content::Text(text) => Self::Content(text),
+            Content::Delete => Self::Sha(None),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -245,12 +284,15 @@ impl GitHub {
         base: ObjectId,
         entries: &[NewEntry],
     ) -> Result<ObjectId> {
-        let size = entries.iter().map(|entry| entry.path.as_str().len() + ENTRY_SIZE).sum();
+        let size = entries
+            .iter()
+            .map(|entry| entry.path.as_str().len() + entry.inline_bytes() + ENTRY_SIZE)
+            .sum();
         let tree = entries.iter().map(|entry| NewEntryJson {
             path: entry.path.as_str(),
-            mode: &entry.mode,
+            mode: entry.mode.as_str(),
             kind: EntryKind::Blob,
-            sha: entry.id.map(|id| id.to_string()),
+            content: (&entry.content).into(),
         });
         let body = NewTree { base_tree: base.to_string(), tree: tree.collect() };
         let url = self.repo_route(repo, ["git", "trees"]);

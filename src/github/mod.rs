@@ -46,7 +46,7 @@ use url::{Origin, Url};
 pub use app::{App, Installation, InstallationAccount, MintedToken, RepoScope};
 pub use commit::{CommitOnBranch, PushedCommit};
 pub use error::{Context, Detail, Error, Kind, Result};
-pub use git_data::{Commit, EntryKind, NewEntry, Tree, TreeEntry};
+pub use git_data::{Commit, Content, EntryKind, NewEntry, Tree, TreeEntry};
 pub use headers::RateLimit;
 pub use pulls::{NewPull, Pull};
 pub use repositories::{Comparison, Divergence, Repository, Role, Rule};

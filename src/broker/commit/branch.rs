@@ -1,0 +1,119 @@
+//! What the branch has now, as far as a request touches it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Failed, Work};
+use crate::{
+    broker::promote::branch_missing,
+    domain::{ObjectId, RepoPath},
+    github::{self, Kind, TreeEntry},
+};
+
+/// The commit that a branch is at.
+pub(super) struct Head {
+    pub id: ObjectId,
+    pub tree: ObjectId,
+    pub parents: Vec<ObjectId>,
+    pub message: String,
+    pub url: String,
+}
+
+/// What a path of a tree is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Entry {
+    pub mode: String,
+    pub id: ObjectId,
+}
+
+/// Entries of a tree by path: those that a change set names, and the directories above them.
+pub(super) type Entries = BTreeMap<String, Entry>;
+
+impl Work<'_> {
+    /// The head of the staging branch, which is created from production if it does not exist yet.
+    pub(super) async fn head(&self) -> Result<Head, Failed> {
+        let github = self.github();
+        let staging = self.staging();
+        let id = match github.branch_head(self.token, self.repository(), staging).await? {
+            Some(id) => id,
+            None => self.create_staging().await?,
+        };
+        self.head_at(id).await
+    }
+
+    pub(super) async fn head_at(&self, id: ObjectId) -> Result<Head, Failed> {
+        let commit = self.github().commit(self.token, self.repository(), id).await?;
+        Ok(Head {
+            id,
+            tree: commit.tree,
+            parents: commit.parents,
+            message: commit.message,
+            url: commit.html_url,
+        })
+    }
+
+    async fn create_staging(&self) -> Result<ObjectId, Failed> {
+        let (github, repository) = (self.github(), self.repository());
+        let production = &self.access.binding.production;
+        let Some(base) = github.branch_head(self.token, repository, production).await? else {
+            return Err(Failed::Known(branch_missing(production, repository)));
+        };
+        match github.create_branch(self.token, repository, self.staging(), base).await {
+            Ok(()) => Ok(base),
+            // Somebody was faster, or the answer was lost: what counts is what is there.
+            Err(error) if error.kind == Kind::AlreadyExists || error.effect_unknown() => {
+                let head = github.branch_head(self.token, repository, self.staging()).await?;
+                head.ok_or(Failed::GitHub(error))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The entries that the change set touches. One request for most repositories; GitHub cuts very large trees
+    /// short, and then just the directories on the way are read.
+    pub(super) async fn entries(&self, head: &Head) -> Result<Entries, github::Error> {
+        let touched = touched(self.changes.iter().map(|(path, _)| path));
+        let whole = self.github().tree(self.token, self.repository(), head.tree, true).await?;
+        if !whole.truncated {
+            return Ok(keep(whole.entries, "", &touched));
+        }
+        let directories: BTreeSet<&str> =
+            self.changes.iter().flat_map(|(path, _)| path.ancestors()).collect();
+        let mut entries = self.directory("", head.tree, &touched).await?;
+        for directory in directories {
+            let Some(tree) = entries.get(directory).filter(|entry| entry.mode == TREE_MODE) else {
+                continue;
+            };
+            let inside = self.directory(directory, tree.id, &touched).await?;
+            entries.extend(inside);
+        }
+        Ok(entries)
+    }
+
+    async fn directory(
+        &self,
+        path: &str,
+        id: ObjectId,
+        touched: &BTreeSet<&str>,
+    ) -> Result<Entries, github::Error> {
+        let tree = self.github().tree(self.token, self.repository(), id, false).await?;
+        Ok(keep(tree.entries, path, touched))
+    }
+}
+
+/// Mode of a directory in GitHub's API.
+const TREE_MODE: &str = "040000";
+
+/// The paths themselves, and every directory above one.
+fn touched<'a>(paths: impl Iterator<Item = &'a RepoPath>) -> BTreeSet<&'a str> {
+    paths.flat_map(|path| path.ancestors().chain([path.as_str()])).collect()
+}
+
+fn keep(entries: Vec<TreeEntry>, directory: &str, touched: &BTreeSet<&str>) -> Entries {
+    let place =
+        |path: String| if directory.is_empty() { path } else { format!("{directory}/{path}") };
+    entries
+        .into_iter()
+        .map(|entry| (place(entry.path), Entry { mode: entry.mode, id: entry.id }))
+        .filter(|(path, _)| touched.contains(path.as_str()))
+        .collect()
+}

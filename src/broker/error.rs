@@ -1,0 +1,185 @@
+//! How a use case fails: a reason from the contract, a sentence for the caller, and the cause for the log.
+
+use std::{error::Error as StdError, fmt, time::Duration};
+
+use crate::{domain::Permissions, store};
+
+/// Why a call failed. Each reason is a word of the contract; the gRPC status code follows from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// A field of the request cannot be what it is.
+    InvalidField,
+    /// The account has no usable credential.
+    AccountNotConnected,
+    /// The repository is missing, not bound, or not visible to the credential.
+    RepoNotAccessible,
+    /// The installation belongs to another account.
+    InstallationTaken,
+    /// The branch is not the binding's.
+    BranchNotAllowed,
+    /// The path is protected.
+    PathNotAllowed,
+    /// This kind of token is not handed out.
+    TokenNotAllowed,
+    /// The App is no longer installed.
+    InstallationGone,
+    /// The installation is suspended.
+    InstallationSuspended,
+    /// The installation waits for an organization owner.
+    InstallationPending,
+    /// The installation could not be proven to be the account's.
+    InstallationNotOwned,
+    /// The credential lacks a permission.
+    PermissionNotGranted,
+    /// GitHub refuses the credential.
+    CredentialRejected,
+    /// The organization wants single sign-on for the credential.
+    SsoRequired,
+    /// The repository has another name now.
+    RepoMoved,
+    /// The repository is archived or disabled.
+    RepoReadOnly,
+    /// A branch does not exist.
+    BranchMissing,
+    /// A file does not exist.
+    FileMissing,
+    /// Rules of the repository refuse it.
+    RefusedByRules,
+    /// Production has everything that staging has.
+    NothingToPromote,
+    /// The branch is not at the expected commit.
+    HeadMoved,
+    /// A call with the same request id is under way.
+    RequestInProgress,
+    /// GitHub's rate limit.
+    RateLimited,
+    /// GitHub, or the broker's database, cannot be reached.
+    GithubUnavailable,
+    /// The call took too long.
+    DeadlineExceeded,
+    /// A fault of the broker or its configuration.
+    Internal,
+}
+
+/// One wrong field of a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FieldViolation {
+    /// Path of the field (`files[3].path`).
+    pub field: String,
+    /// What is wrong with it, following the field's name.
+    pub description: String,
+}
+
+/// A failed use case.
+#[derive(Debug)]
+pub struct Error {
+    /// The contract's word for it.
+    pub reason: Reason,
+    /// What happened and what to do, for the caller. Never an upstream's text unless cleaned, never a secret.
+    pub message: String,
+    /// Values for the caller's program.
+    pub metadata: Vec<(&'static str, String)>,
+    /// When trying again makes sense.
+    pub retry_after: Option<Duration>,
+    /// All wrong fields, for [`Reason::InvalidField`].
+    pub violations: Vec<FieldViolation>,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What a caller waits before the next try when nothing says how long an outage lasts.
+const RETRY_AFTER_OUTAGE: Duration = Duration::from_secs(5);
+
+impl Error {
+    /// A failure without a cause.
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            metadata: Vec::new(),
+            retry_after: None,
+            violations: Vec::new(),
+            cause: None,
+        }
+    }
+
+    pub(crate) fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::invalid_fields(vec![FieldViolation {
+            field: field.into(),
+            description: description.into(),
+        }])
+    }
+
+    pub(crate) fn invalid_fields(violations: Vec<FieldViolation>) -> Self {
+        let list: Vec<String> =
+            violations.iter().map(|v| format!("{} {}", v.field, v.description)).collect();
+        Self { violations, ..Self::new(Reason::InvalidField, list.join("; ")) }
+    }
+
+    #[must_use]
+    pub(crate) fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
+        self.metadata.push((key, value.to_string()));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn caused_by(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+
+    pub(crate) fn permission_not_granted(missing: Permissions) -> Self {
+        Self::new(
+            Reason::PermissionNotGranted,
+            format!("the App installation does not grant {missing}; an owner of the GitHub organization has to accept it"),
+        )
+        .with("missing", missing)
+    }
+
+    pub(crate) fn unavailable() -> Self {
+        Self::new(
+            Reason::GithubUnavailable,
+            "GitHub cannot be reached or does not answer properly; try again later",
+        )
+        .retry_after(RETRY_AFTER_OUTAGE)
+    }
+
+    pub(crate) fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Reason::Internal, "the broker failed; its log says why").caused_by(cause)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::InstallationTaken => Self::new(
+                Reason::InstallationTaken,
+                "this installation is already connected; disconnect it there first, or install the App elsewhere",
+            ),
+            store::Error::Unavailable(_) => Self::new(
+                Reason::GithubUnavailable,
+                "the broker's database cannot be reached; try again later",
+            )
+            .retry_after(RETRY_AFTER_OUTAGE)
+            .caused_by(error),
+            other => Self::internal(other),
+        }
+    }
+}

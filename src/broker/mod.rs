@@ -1,0 +1,90 @@
+//! The use cases: what the broker does, free of gRPC.
+//!
+//! * [`access`]: which credential an account uses, and the token for one repository.
+//! * [`tokens`]: the cache of installation tokens.
+//! * [`connect`]: registering, storing, binding, disconnecting.
+//! * [`verify`]: "save and test".
+//! * [`vend`]: GetRepoToken.
+//! * [`commit`]: one commit to the staging branch.
+//! * [`promote`]: the pull request from staging to production.
+//! * [`error`], [`refusal`]: how they fail.
+
+mod access;
+mod commit;
+mod connect;
+mod error;
+mod promote;
+mod refusal;
+pub mod tokens;
+mod vend;
+mod verify;
+
+use std::sync::Arc;
+
+pub use commit::{CommitRequest, Committed, Counts};
+pub use connect::{BindRequest, Connection, Disconnected, RegisterRequest, SetupAction};
+pub use error::{Error, FieldViolation, Reason};
+pub use promote::{PromoteRequest, Promoted};
+pub use vend::{VendRequest, VendedToken};
+pub use verify::{Finding, FindingCode, FindingLevel, Findings, VerifyRequest};
+
+use crate::{
+    crypto::KeySet,
+    domain::{Clock, RepoId},
+    github::GitHub,
+    store::Store,
+};
+use dashmap::DashMap;
+use tokens::TokenCache;
+
+/// The broker: all use cases are its methods. Cheap to clone.
+#[derive(Clone)]
+pub struct Broker {
+    inner: Arc<Inner>,
+}
+
+/// What the broker is made of.
+pub struct Parts {
+    /// GitHub.
+    pub github: GitHub,
+    /// The database.
+    pub store: Store,
+    /// Keys that seal secrets at rest.
+    pub keys: KeySet,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether GetRepoToken may answer a personal access token, which cannot be narrowed.
+    pub hand_out_pats: bool,
+}
+
+struct Inner {
+    parts: Parts,
+    tokens: TokenCache,
+    /// One commit at a time for each repository: GitHub advises against parallel changes, and they would only race.
+    turns: DashMap<RepoId, Arc<tokio::sync::Mutex<()>>>,
+}
+
+impl Broker {
+    /// A broker with an empty token cache.
+    pub fn new(parts: Parts) -> Self {
+        let tokens = TokenCache::new(parts.github.clone(), parts.clock.clone());
+        Self { inner: Arc::new(Inner { parts, tokens, turns: DashMap::new() }) }
+    }
+
+    /// The token cache, to be kept fresh by [`tokens::keep_fresh`].
+    pub fn tokens(&self) -> &TokenCache {
+        &self.inner.tokens
+    }
+
+    fn github(&self) -> &GitHub {
+        &self.inner.parts.github
+    }
+
+    fn store(&self) -> &Store {
+        &self.inner.parts.store
+    }
+
+    fn now(&self) -> time::OffsetDateTime {
+        self.inner.parts.clock.now()
+    }
+}

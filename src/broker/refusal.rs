@@ -1,0 +1,177 @@
+//! What a refusal of GitHub means for the caller, and what to do about it.
+
+use crate::{
+    broker::error::{Error, Reason},
+    domain::{CredentialSource, RepoName},
+    github::{self, Kind},
+};
+
+/// Whom and what a call to GitHub was for, so that its refusal can be explained.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    pub source: CredentialSource,
+    pub repository: &'a RepoName,
+}
+
+impl Context<'_> {
+    /// Sorts a failed call on a repository. Failures that one use case knows better (a 404 of a branch, a moved head)
+    /// are taken out before.
+    pub fn explain(&self, error: github::Error) -> Error {
+        let repository = self.repository;
+        let said = error.message.clone();
+        let explained = match error.kind {
+            Kind::Unauthorized => Error::new(
+                Reason::CredentialRejected,
+                format!("GitHub refuses {}; connect the account anew", self.credential()),
+            ),
+            Kind::Suspended => suspended(),
+            Kind::SsoRequired => {
+                let refused = Error::new(
+                    Reason::SsoRequired,
+                    format!(
+                        "the organization {} requires single sign-on: authorize the token for it on GitHub",
+                        repository.owner()
+                    ),
+                );
+                match &error.sso_url {
+                    Some(url) => refused.with("url", url),
+                    None => refused,
+                }
+            }
+            Kind::Forbidden => {
+                let refused = Error::new(
+                    Reason::PermissionNotGranted,
+                    format!("{} may not do this on {repository}: {said}", self.credential()),
+                );
+                match &error.accepted_permissions {
+                    Some(missing) => refused.with("missing", missing),
+                    None => refused,
+                }
+            }
+            Kind::NotFound | Kind::RepositoryNotAccessible => self.not_accessible(),
+            Kind::Moved { .. } => moved(repository, None),
+            Kind::ReadOnly => read_only(repository),
+            Kind::EmptyRepository => Error::new(
+                Reason::BranchMissing,
+                format!(
+                    "{repository} is empty: make a first commit on GitHub, for example a README"
+                ),
+            ),
+            Kind::RefusedByRules => Error::new(
+                Reason::RefusedByRules,
+                format!("rules of {repository} refuse this: {said}"),
+            ),
+            Kind::Invalid | Kind::AlreadyExists | Kind::Conflict | Kind::Stale => Error::new(
+                Reason::RefusedByRules,
+                format!("GitHub refuses this on {repository}: {said}"),
+            ),
+            Kind::RateLimited => rate_limited(&error),
+            Kind::AppNotConfigured => app_not_configured(),
+            _ if error.is_transient() || error.effect_unknown() => Error::unavailable(),
+            _ => Error::internal(NotUnderstood),
+        };
+        explained.caused_by(error)
+    }
+
+    pub fn not_accessible(&self) -> Error {
+        let how = match self.source {
+            CredentialSource::AppInstallation => "add it to the App's installation on GitHub",
+            CredentialSource::Pat => {
+                "the token's owner needs access, and a fine-grained token has to name it"
+            }
+        };
+        Error::new(
+            Reason::RepoNotAccessible,
+            format!(
+                "{} does not exist or the account's credential cannot see it; {how}",
+                self.repository
+            ),
+        )
+    }
+
+    fn credential(&self) -> &'static str {
+        match self.source {
+            CredentialSource::AppInstallation => "the App installation's token",
+            CredentialSource::Pat => "the personal access token",
+        }
+    }
+}
+
+/// GitHub's answer fits no case that the broker knows.
+#[derive(Debug, thiserror::Error)]
+#[error("GitHub gave an answer that the broker does not understand")]
+struct NotUnderstood;
+
+pub(super) fn suspended() -> Error {
+    Error::new(
+        Reason::InstallationSuspended,
+        "the App installation is suspended; whoever suspended it on GitHub has to lift that",
+    )
+}
+
+pub(super) fn gone() -> Error {
+    Error::new(
+        Reason::InstallationGone,
+        "the App is no longer installed at GitHub (or is another App's installation); install it again and register it",
+    )
+}
+
+pub(super) fn read_only(repository: &RepoName) -> Error {
+    Error::new(
+        Reason::RepoReadOnly,
+        format!(
+            "{repository} is archived or disabled on GitHub; unarchive it or configure another repository"
+        ),
+    )
+}
+
+pub(super) fn moved(repository: &RepoName, now: Option<&RepoName>) -> Error {
+    let message = match now {
+        Some(now) => format!("{repository} is {now} now; call ConfigureRepo with the new name"),
+        None => {
+            format!("{repository} was renamed or transferred; call ConfigureRepo with its new name")
+        }
+    };
+    let error = Error::new(Reason::RepoMoved, message);
+    match now {
+        Some(now) => error.with("repository", now),
+        None => error,
+    }
+}
+
+pub(super) fn app_not_configured() -> Error {
+    Error::new(
+        Reason::AccountNotConnected,
+        "this broker has no GitHub App configured, so that only personal access tokens work; ask its operator",
+    )
+}
+
+/// GitHub advises to wait at least a minute when it does not say how long.
+const WAIT_WHEN_UNSAID: std::time::Duration = std::time::Duration::from_secs(60);
+
+pub(super) fn rate_limited(error: &github::Error) -> Error {
+    let wait = error.retry_after.unwrap_or(WAIT_WHEN_UNSAID);
+    Error::new(
+        Reason::RateLimited,
+        format!("GitHub's rate limit is used up; try again in {} s", wait.as_secs().max(1)),
+    )
+    .retry_after(wait)
+}
+
+/// A failure that is explained already, or one of GitHub's that is yet to be.
+pub(super) enum Failed {
+    Known(Error),
+    GitHub(github::Error),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Known(error)
+    }
+}
+
+impl From<github::Error> for Failed {
+    fn from(error: github::Error) -> Self {
+        Self::GitHub(error)
+    }
+}

@@ -1,0 +1,157 @@
+//! Minting: one request to GitHub for each key, whoever and however many wait for it.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use super::cache::{CachedToken, Flight, Key, Slot, TokenCache};
+use crate::{
+    domain::{Permission, Permissions},
+    github::{self, Kind, MintedToken, RepoScope},
+};
+
+pub(super) type Minted = Result<Arc<CachedToken>, Arc<MintError>>;
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    /// GitHub refused, or could not be reached.
+    #[error("minting an installation token failed")]
+    GitHub(#[source] github::Error),
+    /// GitHub answered with another token than the one asked for; it is not used.
+    #[error("GitHub minted a token of another scope than asked for")]
+    WrongScope,
+    /// The account was disconnected meanwhile, or the task was lost.
+    #[error("the mint was given up")]
+    GivenUp,
+}
+
+impl MintError {
+    /// True if the same request may work a little later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::GitHub(error) => error.is_transient() || error.kind == Kind::RateLimited,
+            Self::WrongScope => false,
+            Self::GivenUp => true,
+        }
+    }
+
+    /// How long this failure answers in place of GitHub.
+    fn answers_for(&self) -> Duration {
+        match self {
+            Self::GitHub(error) if error.kind == Kind::RateLimited => {
+                error.retry_after.unwrap_or(REFUSAL_LASTS).min(REFUSAL_LASTS)
+            }
+            _ if self.is_transient() => FAILURE_LASTS,
+            _ => REFUSAL_LASTS,
+        }
+    }
+}
+
+/// A passing failure is shared with callers who came while it happened, and hardly longer.
+const FAILURE_LASTS: Duration = Duration::from_secs(1);
+/// What GitHub refuses now it refuses for a while; long enough to spare it, short enough that a repair is soon seen.
+const REFUSAL_LASTS: Duration = Duration::from_secs(30);
+/// Renewal begins this long before the end of a token, so that an outage of GitHub of that length goes unnoticed.
+const RENEW_BEFORE: Duration = Duration::from_secs(15 * 60);
+/// Spread of the renewals, so that tokens minted together are not renewed together.
+const RENEW_JITTER_SECONDS: u64 = 5 * 60;
+
+impl TokenCache {
+    /// Joins the mint that is under way for `key`, or begins one.
+    pub(super) async fn mint(&self, key: &Key) -> Minted {
+        let mut outcome = match self.join(key) {
+            Ok(outcome) => outcome,
+            Err(recent) => return Err(recent),
+        };
+        match outcome.wait_for(Option::is_some).await.map(|done| (*done).clone()) {
+            Ok(Some(minted)) => minted,
+            _ => Err(Arc::new(MintError::GivenUp)),
+        }
+    }
+
+    fn join(&self, key: &Key) -> Result<watch::Receiver<Option<Minted>>, Arc<MintError>> {
+        let mut slot = self.inner.slots.entry(key.clone()).or_default();
+        let now = self.inner.clock.now();
+        if let Some((_, error)) = slot.failed.as_ref().filter(|(until, _)| now < *until) {
+            return Err(error.clone());
+        }
+        slot.used.store(now.unix_timestamp(), Ordering::Relaxed);
+        Ok(self.fly(key, &mut slot))
+    }
+
+    /// Begins a mint unless one is under way. It runs as a task of its own: a caller who gives up cancels nobody.
+    pub(super) fn fly(&self, key: &Key, slot: &mut Slot) -> watch::Receiver<Option<Minted>> {
+        if let Some(outcome) = slot.in_flight() {
+            return outcome;
+        }
+        let (done, outcome) = watch::channel(None);
+        let number = self.inner.flights.fetch_add(1, Ordering::Relaxed);
+        slot.flight = Some(Flight { number, outcome: outcome.clone() });
+        let (cache, key) = (self.clone(), key.clone());
+        tokio::spawn(async move {
+            let minted = cache.ask(&key).await;
+            let minted = cache.land(&key, number, minted);
+            done.send_replace(Some(minted));
+        });
+        outcome
+    }
+
+    async fn ask(&self, key: &Key) -> Minted {
+        let scope = RepoScope::Ids(&[key.repository]);
+        match self.inner.github.mint(key.installation, scope, key.permissions).await {
+            Ok(minted) if in_scope(&minted, key) => Ok(Arc::new(self.cached(minted))),
+            Ok(_) => Err(Arc::new(MintError::WrongScope)),
+            Err(error) => Err(Arc::new(MintError::GitHub(error))),
+        }
+    }
+
+    fn cached(&self, minted: MintedToken) -> CachedToken {
+        let jitter = Duration::from_secs(rand::random_range(0..=RENEW_JITTER_SECONDS));
+        CachedToken {
+            renew_at: minted.expires_at - RENEW_BEFORE - jitter,
+            token: minted.token,
+            expires_at: minted.expires_at,
+            permissions: minted.permissions,
+        }
+    }
+
+    /// Puts the outcome into the map, unless the key was purged while it was under way.
+    fn land(&self, key: &Key, number: u64, minted: Minted) -> Minted {
+        let Some(mut slot) = self.inner.slots.get_mut(key) else {
+            return Err(Arc::new(MintError::GivenUp));
+        };
+        if slot.flight.as_ref().is_none_or(|flight| flight.number != number) {
+            return Err(Arc::new(MintError::GivenUp));
+        }
+        slot.flight = None;
+        match &minted {
+            Ok(token) => {
+                slot.failed = None;
+                slot.token = Some(token.clone());
+            }
+            Err(error) => {
+                let until: OffsetDateTime = self.inner.clock.now() + error.answers_for();
+                slot.failed = Some((until, error.clone()));
+                if !error.is_transient() {
+                    slot.token = None;
+                }
+            }
+        }
+        minted
+    }
+}
+
+/// True if the token is for the one repository and grants what was asked for and, but for reading metadata, no more.
+fn in_scope(minted: &MintedToken, key: &Key) -> bool {
+    let allowed = key.permissions.with(Permission::METADATA, crate::domain::Level::Write);
+    let repositories_match =
+        minted.repository_ids.as_ref().is_none_or(|ids| ids == &[key.repository]);
+    let nothing_missing = key.permissions.missing_from(minted.permissions) == Permissions::NONE;
+    let nothing_more = minted.permissions.missing_from(allowed) == Permissions::NONE;
+    repositories_match && nothing_missing && nothing_more
+}

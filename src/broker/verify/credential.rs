@@ -1,0 +1,177 @@
+//! Checks of the credential: does GitHub accept it, and what does it grant.
+
+use super::{Check, FindingCode};
+use crate::{
+    broker::{
+        access::{Credential, OpenPat},
+        error::Error,
+        refusal,
+    },
+    domain::{ConnectionStatus, InstallationId, Level, PatKind, Permission, Permissions},
+    github::{self, Kind, Repository},
+};
+
+/// What commits and promotion need.
+const NEEDED: Permissions = Permissions::NONE
+    .with(Permission::CONTENTS, Level::Write)
+    .with(Permission::METADATA, Level::Read)
+    .with(Permission::PULL_REQUESTS, Level::Write);
+/// A token that ends within this time is worth a warning: renewing one takes people some days.
+const EXPIRES_SOON: time::Duration = time::Duration::days(14);
+
+/// What is known of the credential's reach.
+pub(super) enum Granted {
+    /// The permissions of the installation, and its page.
+    App(Permissions, String),
+    /// The scopes of a classic token.
+    Scopes(Vec<String>),
+    /// GitHub does not say what a fine-grained token may do.
+    Unknown,
+}
+
+impl Check<'_> {
+    /// None if the credential does not work, so that nothing else can be checked.
+    pub(super) async fn credential(
+        &mut self,
+        credential: &Credential,
+    ) -> Result<Option<Granted>, Error> {
+        match credential {
+            Credential::App(id) => self.installation(*id).await,
+            Credential::Pat(pat) => self.pat(pat).await,
+        }
+    }
+
+    async fn installation(&mut self, id: InstallationId) -> Result<Option<Granted>, Error> {
+        let account = &self.request.account;
+        let code = FindingCode::CredentialValid;
+        let (status, granted) = match self.broker.github().installation(id).await {
+            Ok(found) if found.suspended => {
+                let fix = "Unsuspend it in the settings of the installation.";
+                self.failed(code, "The App installation is suspended.", fix, &found.html_url);
+                (ConnectionStatus::Suspended, None)
+            }
+            Ok(found) => {
+                self.ok(code, format!("The App is installed on {}.", found.account.login));
+                (ConnectionStatus::Active, Some(Granted::App(found.permissions, found.html_url)))
+            }
+            Err(error) if error.kind == Kind::NotFound => {
+                self.failed(code, "The App is no longer installed.", "Install the App again.", "");
+                (ConnectionStatus::Revoked, None)
+            }
+            Err(error) => return Err(cannot_ask(error)),
+        };
+        self.broker.note_installation(account, id, status).await;
+        Ok(granted)
+    }
+
+    async fn pat(&mut self, pat: &OpenPat) -> Result<Option<Granted>, Error> {
+        let code = FindingCode::CredentialValid;
+        let settings = self.broker.tokens_page(pat.about.kind);
+        let user = match self.broker.github().user(&pat.token).await {
+            Ok(user) => user,
+            Err(error) if error.kind == Kind::Unauthorized => {
+                let message = format!(
+                    "GitHub refuses the personal access token (…{}).",
+                    pat.about.fingerprint
+                );
+                self.failed(code, message, "Make a new token and store it.", &settings);
+                self.note_pat(pat, ConnectionStatus::Revoked).await;
+                return Ok(None);
+            }
+            Err(error) => return Err(cannot_ask(error)),
+        };
+        self.note_pat(pat, ConnectionStatus::Active).await;
+        let end = user.token_expires_at.or(pat.about.expires_at);
+        match end.filter(|end| *end - self.broker.now() < EXPIRES_SOON) {
+            Some(end) => {
+                let message =
+                    format!("The personal access token of {} ends on {}.", user.login, end.date());
+                self.warning(code, message, "Renew the token and store the new one.", &settings);
+            }
+            None => {
+                self.ok(code, format!("The personal access token of {} is accepted.", user.login))
+            }
+        }
+        Ok(Some(match pat.about.kind {
+            PatKind::Classic => Granted::Scopes(user.scopes.unwrap_or_default()),
+            PatKind::FineGrained => Granted::Unknown,
+        }))
+    }
+
+    async fn note_pat(&self, pat: &OpenPat, status: ConnectionStatus) {
+        if pat.about.status != status {
+            self.broker.note_pat(&pat.about.account, &pat.row_id, status).await;
+        }
+    }
+
+    pub(super) fn permissions(&mut self, granted: &Granted, repository: &Repository) {
+        let code = FindingCode::PermissionsGranted;
+        match granted {
+            Granted::App(permissions, page) => {
+                let missing = NEEDED.missing_from(*permissions);
+                if missing.is_empty() {
+                    self.ok(code, format!("The installation grants {NEEDED}."));
+                } else {
+                    let fix =
+                        "An owner of the organization has to accept the App's new permissions.";
+                    self.failed(
+                        code,
+                        format!("The installation does not grant {missing}."),
+                        fix,
+                        page,
+                    );
+                }
+            }
+            Granted::Scopes(scopes) => self.scopes(scopes, repository),
+            Granted::Unknown if !may_push(repository) => self.no_push(repository),
+            Granted::Unknown => {
+                let message = "The token's owner may push; GitHub does not tell what the fine-grained token itself may do.";
+                let fix = "Make sure that it has Contents and Pull requests: read and write, for this repository.";
+                let page = self.broker.tokens_page(PatKind::FineGrained);
+                self.warning(code, message, fix, &page);
+            }
+        }
+    }
+
+    fn scopes(&mut self, scopes: &[String], repository: &Repository) {
+        let code = FindingCode::PermissionsGranted;
+        let has = |scope: &str| scopes.iter().any(|s| s == scope);
+        if !has("repo") && (repository.private || !has("public_repo")) {
+            let fix = "Make a token with the scope `repo` and store it.";
+            let page = self.broker.tokens_page(PatKind::Classic);
+            self.failed(code, "The personal access token lacks the scope `repo`.", fix, &page);
+        } else if !may_push(repository) {
+            self.no_push(repository);
+        } else {
+            self.ok(code, "The token has the scope it needs, and its owner may push.");
+        }
+    }
+
+    fn no_push(&mut self, repository: &Repository) {
+        let message = format!("The token's owner may not push to {}.", repository.name);
+        let fix = "Give the user write access to the repository.";
+        self.failed(
+            FindingCode::PermissionsGranted,
+            message,
+            fix,
+            &format!("{}/settings/access", repository.html_url),
+        );
+    }
+}
+
+/// A host that does not say what the user may do is believed to allow it; a commit would tell.
+fn may_push(repository: &Repository) -> bool {
+    repository.permissions.as_ref().is_none_or(|role| role.push)
+}
+
+/// A check that GitHub does not let the broker make says nothing about the account.
+pub(super) fn cannot_ask(error: github::Error) -> Error {
+    match error.kind {
+        Kind::RateLimited => refusal::rate_limited(&error).caused_by(error),
+        Kind::AppNotConfigured => refusal::app_not_configured(),
+        _ if error.is_transient() || error.effect_unknown() => {
+            Error::unavailable().caused_by(error)
+        }
+        _ => Error::internal(error),
+    }
+}

@@ -1,0 +1,154 @@
+//! VerifyRepo: "save and test". Tries out what the credential can do, without side effects.
+//!
+//! * [`credential`]: does GitHub accept it, and what does it grant.
+//! * [`repository`]: does the repository resolve, are its branches there, do its rules let the broker in.
+
+mod credential;
+mod repository;
+
+use super::{Broker, access::Credential, error::Error};
+use crate::{
+    domain::{AccountId, Binding, BranchName, CredentialSource, RepoId, RepoName},
+    github::Repository,
+};
+
+/// What to verify.
+#[derive(Clone, Debug)]
+pub struct VerifyRequest {
+    /// Who asks.
+    pub account: AccountId,
+    /// The repository; the active binding's by default.
+    pub repository: Option<RepoName>,
+    /// Branch to check as staging.
+    pub staging: Option<BranchName>,
+    /// Branch to check as production.
+    pub production: Option<BranchName>,
+}
+
+/// What a check looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FindingCode {
+    /// The credential works and does not end soon.
+    CredentialValid,
+    /// The repository can be seen and written to.
+    RepositoryResolves,
+    /// What the broker needs is granted.
+    PermissionsGranted,
+    /// The staging branch exists or can be created.
+    StagingBranchExists,
+    /// The production branch exists.
+    ProductionBranchExists,
+    /// No rule refuses the broker's push or pull request.
+    RulesAllow,
+    /// The organization lets the credential in.
+    OrganizationApproves,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FindingLevel {
+    /// Nothing to do.
+    Ok,
+    /// Works now.
+    Warning,
+    /// Something will not work.
+    Failed,
+}
+
+/// Result of one check.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What was checked.
+    pub code: FindingCode,
+    /// How it ended.
+    pub level: FindingLevel,
+    /// What was found.
+    pub message: String,
+    /// What to do about it.
+    pub fix: String,
+    /// Where on GitHub.
+    pub url: String,
+}
+
+/// All findings.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// The credential that was used.
+    pub source: CredentialSource,
+    /// The repository, if it resolves.
+    pub repository: Option<(RepoId, RepoName)>,
+    /// One for each check that could be made.
+    pub findings: Vec<Finding>,
+}
+
+/// One verification on its way: what it works with, and what it found.
+struct Check<'a> {
+    broker: &'a Broker,
+    request: &'a VerifyRequest,
+    binding: Option<Binding>,
+    findings: Vec<Finding>,
+}
+
+impl Broker {
+    /// Makes every check that can be made. Fails only when GitHub cannot be asked.
+    pub async fn verify(&self, request: VerifyRequest) -> Result<Findings, Error> {
+        let account = &request.account;
+        let credential = self.credential(account).await?;
+        let binding = self.store().binding(account, request.repository.as_ref()).await?;
+        let bound = binding.as_ref().map(|binding| binding.repository.clone());
+        let name = request.repository.clone().or(bound).ok_or_else(|| {
+            Error::invalid(
+                "repository",
+                "must be given: no repository is configured for this account",
+            )
+        })?;
+        let mut check = Check { broker: self, request: &request, binding, findings: Vec::new() };
+        let repository = check.run(&credential, &name).await?;
+        let source = credential.source();
+        Ok(Findings {
+            source,
+            repository: repository.map(|r| (r.id, r.name)),
+            findings: check.findings,
+        })
+    }
+}
+
+impl Check<'_> {
+    async fn run(
+        &mut self,
+        credential: &Credential,
+        name: &RepoName,
+    ) -> Result<Option<Repository>, Error> {
+        let Some(granted) = self.credential(credential).await? else { return Ok(None) };
+        let Some((token, repository)) = self.resolve(credential, name).await? else {
+            return Ok(None);
+        };
+        self.permissions(&granted, &repository);
+        self.branches(&token, &repository).await?;
+        Ok(Some(repository))
+    }
+
+    fn ok(&mut self, code: FindingCode, message: impl Into<String>) {
+        self.add(code, FindingLevel::Ok, message, "", "");
+    }
+
+    fn failed(&mut self, code: FindingCode, message: impl Into<String>, fix: &str, url: &str) {
+        self.add(code, FindingLevel::Failed, message, fix, url);
+    }
+
+    fn warning(&mut self, code: FindingCode, message: impl Into<String>, fix: &str, url: &str) {
+        self.add(code, FindingLevel::Warning, message, fix, url);
+    }
+
+    fn add(
+        &mut self,
+        code: FindingCode,
+        level: FindingLevel,
+        message: impl Into<String>,
+        fix: &str,
+        url: &str,
+    ) {
+        let (message, fix, url) = (message.into(), fix.to_owned(), url.to_owned());
+        self.findings.push(Finding { code, level, message, fix, url });
+    }
+}

@@ -1,0 +1,238 @@
+//! Checks of the repository: does it resolve, are its branches there, do its rules let the broker in.
+
+use super::{Check, FindingCode, credential::cannot_ask};
+use crate::{
+    broker::{
+        access::Credential,
+        error::{Error, Reason},
+        refusal::Context,
+    },
+    domain::{BranchName, RepoName, Token},
+    github::{Kind, Repository},
+};
+
+/// Name of the staging branch when neither the request nor a binding says another.
+const DEFAULT_STAGING: &str = "staging";
+/// Types of rules that refuse a direct push to a branch, unless the pusher may bypass them.
+const REFUSE_PUSH: [&str; 5] =
+    ["pull_request", "update", "required_status_checks", "merge_queue", "required_deployments"];
+/// The type of rule that refuses to create a branch.
+const REFUSE_CREATION: &str = "creation";
+
+impl Check<'_> {
+    /// None if the repository cannot be seen, so that nothing in it can be checked.
+    pub(super) async fn resolve(
+        &mut self,
+        credential: &Credential,
+        name: &RepoName,
+    ) -> Result<Option<(Token, Repository)>, Error> {
+        let code = FindingCode::RepositoryResolves;
+        let token = match self.broker.probe_token(&self.request.account, credential, name).await {
+            Ok(token) => token,
+            Err(error) if error.reason == Reason::RepoNotAccessible => {
+                self.failed(
+                    code,
+                    error.message,
+                    "Add the repository to the App's installation.",
+                    "",
+                );
+                return Ok(None);
+            }
+            Err(error) if error.reason == Reason::PermissionNotGranted => {
+                let fix = "An owner of the organization has to accept the App's new permissions.";
+                self.failed(FindingCode::PermissionsGranted, error.message, fix, "");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let found = match self.broker.github().repository(&token, name).await {
+            Ok(found) => found,
+            Err(error) if error.kind == Kind::SsoRequired => {
+                let url = error.sso_url.clone().unwrap_or_default();
+                let message =
+                    format!("{} requires single sign-on for this credential.", name.owner());
+                self.failed(
+                    FindingCode::OrganizationApproves,
+                    message,
+                    "Authorize the token for the organization.",
+                    &url,
+                );
+                return Ok(None);
+            }
+            Err(error) if matches!(error.kind, Kind::NotFound | Kind::Forbidden) => {
+                let context = Context { source: credential.source(), repository: name };
+                let refused = context.explain(error);
+                self.failed(
+                    code,
+                    refused.message,
+                    "Check the name, and the credential's access to it.",
+                    "",
+                );
+                return Ok(None);
+            }
+            Err(error) => return Err(cannot_ask(error)),
+        };
+        self.ok(
+            FindingCode::OrganizationApproves,
+            format!("{} lets the credential in.", found.name.owner()),
+        );
+        self.describe(name, &found);
+        Ok(Some((token, found)))
+    }
+
+    fn describe(&mut self, name: &RepoName, found: &Repository) {
+        let code = FindingCode::RepositoryResolves;
+        let settings = format!("{}/settings", found.html_url);
+        let replaced = self.binding.as_ref().is_some_and(|bound| bound.repository_id != found.id);
+        if replaced {
+            let message = format!("{name} is another repository than the one that was configured.");
+            self.failed(code, message, "Configure the repository anew.", &found.html_url);
+        } else if found.archived || found.disabled {
+            let what = if found.archived { "archived" } else { "disabled" };
+            let message =
+                format!("{} is {what}, so that nothing can be written to it.", found.name);
+            self.failed(code, message, "Unarchive it, or configure another repository.", &settings);
+        } else if found.moved {
+            let message = format!("{name} is {} now.", found.name);
+            self.warning(
+                code,
+                message,
+                "Configure the repository under its new name.",
+                &found.html_url,
+            );
+        } else {
+            self.ok(code, format!("{} resolves.", found.name));
+        }
+    }
+
+    pub(super) async fn branches(
+        &mut self,
+        token: &Token,
+        repository: &Repository,
+    ) -> Result<(), Error> {
+        let bound = self.binding.as_ref();
+        let staging = self.request.staging.clone().or_else(|| bound.map(|b| b.staging.clone()));
+        let production =
+            self.request.production.clone().or_else(|| bound.map(|b| b.production.clone()));
+        let staging =
+            staging.map_or_else(|| DEFAULT_STAGING.parse().map_err(Error::internal), Ok)?;
+        let production = production.unwrap_or_else(|| repository.default_branch.clone());
+
+        let Some(production_exists) = self.branch(token, repository, &production).await? else {
+            return Ok(());
+        };
+        let Some(staging_exists) = self.branch(token, repository, &staging).await? else {
+            return Ok(());
+        };
+        let branches_page = format!("{}/branches", repository.html_url);
+        let code = FindingCode::ProductionBranchExists;
+        if production_exists {
+            self.ok(code, format!("The branch {production} exists."));
+        } else {
+            let message = format!("There is no branch {production}.");
+            self.failed(
+                code,
+                message,
+                "Create it, or configure another production branch.",
+                &branches_page,
+            );
+        }
+        let code = FindingCode::StagingBranchExists;
+        if staging_exists {
+            self.ok(code, format!("The branch {staging} exists."));
+        } else if production_exists {
+            let message = format!(
+                "There is no branch {staging} yet; the first commit creates it from {production}."
+            );
+            self.warning(code, message, "", &branches_page);
+        } else {
+            let message = format!("There is no branch {staging}, and none to create it from.");
+            self.failed(
+                code,
+                message,
+                "Create it, or configure another staging branch.",
+                &branches_page,
+            );
+        }
+        self.rules(token, repository, &staging, staging_exists).await
+    }
+
+    /// Whether the branch exists; none if the repository is empty, which is a finding of its own.
+    async fn branch(
+        &mut self,
+        token: &Token,
+        repository: &Repository,
+        branch: &BranchName,
+    ) -> Result<Option<bool>, Error> {
+        match self.broker.github().branch_head(token, &repository.name, branch).await {
+            Ok(head) => Ok(Some(head.is_some())),
+            Err(error) if error.kind == Kind::EmptyRepository => {
+                let message =
+                    format!("{} is empty: it has no branch to work from.", repository.name);
+                let fix = "Make a first commit, for example a README.";
+                self.failed(
+                    FindingCode::ProductionBranchExists,
+                    message,
+                    fix,
+                    &repository.html_url,
+                );
+                Ok(None)
+            }
+            Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound) => {
+                let message = format!(
+                    "The branches of {} cannot be read: {}",
+                    repository.name, error.message
+                );
+                let fix = "The credential needs at least Contents: read.";
+                self.failed(FindingCode::PermissionsGranted, message, fix, &repository.html_url);
+                Ok(None)
+            }
+            Err(error) => Err(cannot_ask(error)),
+        }
+    }
+
+    async fn rules(
+        &mut self,
+        token: &Token,
+        repository: &Repository,
+        staging: &BranchName,
+        exists: bool,
+    ) -> Result<(), Error> {
+        let code = FindingCode::RulesAllow;
+        let page = format!("{}/rules", repository.html_url);
+        let rules = match self.broker.github().branch_rules(token, &repository.name, staging).await
+        {
+            Ok(rules) => rules,
+            Err(error)
+                if matches!(error.kind, Kind::Forbidden | Kind::NotFound | Kind::Unsupported) =>
+            {
+                let message = format!("The rules of {staging} cannot be read.");
+                self.warning(
+                    code,
+                    message,
+                    "Look whether a rule refuses direct pushes to it.",
+                    &page,
+                );
+                return Ok(());
+            }
+            Err(error) => return Err(cannot_ask(error)),
+        };
+        let refuses =
+            |kind: &str| REFUSE_PUSH.contains(&kind) || (!exists && kind == REFUSE_CREATION);
+        let refusing: Vec<&str> =
+            rules.iter().map(|rule| rule.kind.as_str()).filter(|kind| refuses(kind)).collect();
+        if refusing.is_empty() {
+            self.ok(code, format!("No rule refuses commits to {staging}."));
+        } else {
+            let message =
+                format!("Rules of {staging} refuse direct commits: {}.", refusing.join(", "));
+            self.failed(
+                code,
+                message,
+                "Let the App (or the token's owner) bypass them, or leave the branch out.",
+                &page,
+            );
+        }
+        Ok(())
+    }
+}
