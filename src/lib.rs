@@ -1,7 +1,32 @@
-//! ghbroker.
+//! ghbroker: one gRPC service that alone holds a GitHub App's key, and does with it what a platform's services need.
+//!
+//! ```text
+//!  main → cli → app ─┬→ rpc ──→ broker ─┬→ github ──→ domain
+//!                    └→ config          ├→ store ───→ domain
+//!                                       └→ crypto ──→ domain
+//! ```
+//!
+//! A module uses what is to its right, never what is to its left or beside it; `app` alone puts the leaves together.
+//!
+//! * [`cli`]: the commands.
+//! * [`config`]: file, environment and flags, checked as a whole.
+//! * [`telemetry`]: logs.
+//! * [`app`]: builds, serves, stops.
+//! * [`rpc`]: gRPC: parse, one call, translate. The contract itself is in `proto/`, generated as [`proto`].
+//! * [`broker`]: the use cases.
+//! * [`github`]: all HTTP to GitHub.
+//! * [`store`]: the database; its schema is the crate `migrations`.
+//! * [`crypto`]: secrets at rest.
+//! * [`domain`]: the words, as types.
 
+pub mod app;
+pub mod broker;
+pub mod cli;
+pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod github;
 pub mod proto;
+pub mod rpc;
 pub mod store;
+pub mod telemetry;

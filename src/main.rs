@@ -1,1 +1,14 @@
-fn main() {}
+//! The `ghbroker` command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use ghbroker::cli::{self, Cli};
+
+/// Small, frequent allocations of many tasks are what it is good at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run(Cli::parse())
+}

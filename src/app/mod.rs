@@ -1,0 +1,191 @@
+//! The composition root: builds the leaves, puts them together, serves, and stops in order.
+//!
+//! * [`listen`]: ports, and connections with or without TLS.
+
+mod listen;
+
+use std::{future::Future, io, sync::Arc, time::Duration};
+
+use secrecy::ExposeSecret;
+use tokio::{
+    signal::unix::SignalKind,
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
+use tokio_stream::Stream;
+use tonic::{service::Routes, transport::Server};
+use tonic_health::{ServingStatus, server::HealthReporter};
+use tracing::{info, warn};
+
+use listen::Connection;
+pub use listen::Listeners;
+
+use crate::{
+    broker::{Broker, Parts, tokens},
+    config::Config,
+    domain::Clock,
+    github::GitHub,
+    rpc,
+    store::{Settings, Store},
+};
+
+/// Why the broker does not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A port cannot be bound.
+    #[error("cannot listen on {address}: is the port in use, or not yours to bind?")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The database cannot be used.
+    #[error("the database cannot be opened or brought up to date")]
+    Store(#[from] crate::store::Error),
+    /// The client for GitHub cannot be built.
+    #[error("the client for GitHub cannot be built")]
+    GitHub(#[from] crate::github::BuildError),
+    /// The server failed.
+    #[error("the gRPC server failed")]
+    Serve(#[from] tonic::transport::Error),
+    /// A server's task was lost.
+    #[error("a server ended without a word")]
+    Lost(#[source] JoinError),
+    /// The contract cannot be served by reflection.
+    #[error("the descriptors of the contract cannot be served")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Streams that one connection may have open: more than a caller needs, few enough to bound memory.
+const STREAMS_PER_CONNECTION: u32 = 200;
+/// Largest header list of a call.
+const HEADER_LIST: u32 = 16 * 1024;
+/// A silent connection is asked whether it still lives, ...
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+/// ... and closed when it does not answer.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Calls under way may take this long after SIGTERM; less than Kubernetes' 30 s until it kills.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// Brings the schema up to date.
+pub async fn migrate(config: &Config) -> Result<(), Error> {
+    open_store(config).await?;
+    info!("the schema is up to date");
+    Ok(())
+}
+
+/// Runs the broker on `listeners` until `shutdown` ends, and then until its calls are done or the grace is over.
+pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    clock: Arc<dyn Clock>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    report(&reporter, ServingStatus::NotServing).await;
+    listeners.announce(config.tls.is_some());
+    let store = open_store(&config).await?;
+    let github = GitHub::new(config.github, clock.clone())?;
+    let parts =
+        Parts { github, store, keys: config.keys, clock, hand_out_pats: config.hand_out_pats };
+    let broker = Broker::new(parts);
+    let renewal = tokio::spawn(tokens::keep_fresh(broker.tokens().clone()));
+
+    let (stop, stopping) = watch::channel(false);
+    let mut servers = JoinSet::new();
+    let routes = rpc::routes(&broker, health.clone())?;
+    servers.spawn(serve(routes, listen::connections(listeners.grpc, config.tls), stopping.clone()));
+    if let Some(port) = listeners.health {
+        servers.spawn(serve(Routes::new(health), listen::connections(port, None), stopping));
+    }
+    report(&reporter, ServingStatus::Serving).await;
+    info!("ready");
+
+    let ended_early = tokio::select! {
+        () = shutdown => None,
+        ended = servers.join_next() => ended,
+    };
+    info!("stopping: no new calls, those under way may finish");
+    report(&reporter, ServingStatus::NotServing).await;
+    stop.send_replace(true);
+    let result = drain(servers).await;
+    renewal.abort();
+    ended_early.map_or(Ok(()), flatten).and(result)
+}
+
+/// Opens the database and brings its schema up to date.
+async fn open_store(config: &Config) -> Result<Store, Error> {
+    let host = config.github.web_url.host_str().unwrap_or_default();
+    let issuer = config.github.app.as_ref().map_or("", |app| &app.issuer);
+    let store =
+        Store::connect(config.database_url.expose_secret(), Settings::new(host, issuer)).await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+/// Serves one port until `stopping` says so.
+async fn serve(
+    routes: Routes,
+    connections: impl Stream<Item = io::Result<Connection>>,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let stopped = async move {
+        // An error means that the sender is gone, which is as good a reason to stop.
+        drop(stopping.wait_for(|stop| *stop).await);
+    };
+    Server::builder()
+        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .http2_max_header_list_size(HEADER_LIST)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(connections, stopped)
+        .await?;
+    Ok(())
+}
+
+/// Waits for the calls under way, but no longer than the grace: a client that keeps its stream open must not keep the
+/// process alive.
+async fn drain(mut servers: JoinSet<Result<(), Error>>) -> Result<(), Error> {
+    let all = async {
+        let mut result = Ok(());
+        while let Some(ended) = servers.join_next().await {
+            result = result.and(flatten(ended));
+        }
+        result
+    };
+    if let Ok(result) = tokio::time::timeout(GRACE, all).await {
+        info!("stopped");
+        return result;
+    }
+    warn!("stopped with calls still open after {} s", GRACE.as_secs());
+    Ok(())
+}
+
+fn flatten(ended: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {
+    ended.unwrap_or_else(|error| Err(Error::Lost(error)))
+}
+
+async fn report(reporter: &HealthReporter, status: ServingStatus) {
+    for service in [""].into_iter().chain(rpc::SERVICES) {
+        reporter.set_service_status(service, status).await;
+    }
+}
+
+/// Ends at SIGTERM (Kubernetes, systemd) or SIGINT (ctrl-c).
+pub async fn until_signal() {
+    let interrupted = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        Err(error) => {
+            warn!(%error, "SIGTERM cannot be waited for; only ctrl-c stops the broker in order");
+            drop(interrupted.await);
+        }
+    }
+}

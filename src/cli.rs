@@ -1,0 +1,85 @@
+//! The command line.
+
+use std::{io::Write, process::ExitCode, sync::Arc};
+
+use clap::{Parser, Subcommand};
+use tracing::error;
+
+use crate::{
+    app::{self, Listeners},
+    config::{Config, Flags},
+    domain::SystemClock,
+    telemetry::{self, causes},
+};
+
+/// A GitHub credential broker: one gRPC service that alone holds the App's key
+#[derive(Parser, Debug)]
+#[command(version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the broker until SIGTERM or ctrl-c
+    Serve(Box<Flags>),
+    /// Bring the database's schema up to date and end
+    Migrate(Box<Flags>),
+    /// Say what would run, or every mistake of the configuration, and end
+    CheckConfig(Box<Flags>),
+}
+
+/// Exit code for a configuration that cannot work, as sysexits.h has it (EX_CONFIG).
+const EXIT_CONFIG: u8 = 78;
+
+/// Runs a command to its end.
+pub fn run(cli: Cli) -> ExitCode {
+    let flags = match &cli.command {
+        Command::Serve(flags) | Command::Migrate(flags) | Command::CheckConfig(flags) => flags,
+    };
+    // The crypto library has to be chosen before a certificate is read. Fails only if it was chosen already.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let config = match Config::load(flags) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            say(&mut std::io::stderr(), &mistakes.to_string());
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    if matches!(cli.command, Command::CheckConfig(_)) {
+        say(&mut std::io::stdout(), &config.summary());
+        return ExitCode::SUCCESS;
+    }
+    telemetry::install(&config.log);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(%error, "the runtime cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Migrate(_) => app::migrate(&config).await,
+            Command::Serve(_) | Command::CheckConfig(_) => serve(config).await,
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(%error, cause = causes(&error), "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), app::Error> {
+    let listeners = Listeners::bind(&config).await?;
+    app::run(config, listeners, Arc::new(SystemClock), app::until_signal()).await
+}
+
+/// Prints for a person. A closed pipe is no failure of the command.
+fn say(to: &mut impl Write, text: &str) {
+    drop(writeln!(to, "{text}"));
+}

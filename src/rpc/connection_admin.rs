@@ -1,0 +1,109 @@
+//! The service ConnectionAdmin.
+
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{
+    call::{self, DEADLINE},
+    fields, translate,
+};
+use crate::{
+    broker::{BindRequest, Broker, Error},
+    domain::{AccountId, BranchName},
+    proto::{self, connection_admin_server::ConnectionAdmin},
+};
+
+/// Staging branch when the caller names none.
+const DEFAULT_STAGING: &str = "staging";
+
+/// The service over a broker.
+pub struct Admin {
+    broker: Broker,
+}
+
+impl Admin {
+    /// Serves `broker`.
+    pub fn new(broker: Broker) -> Self {
+        Self { broker }
+    }
+}
+
+#[async_trait]
+impl ConnectionAdmin for Admin {
+    async fn configure_repo(
+        &self,
+        request: Request<proto::ConfigureRepoRequest>,
+    ) -> Result<Response<proto::ConfigureRepoResponse>, Status> {
+        let request = request.into_inner();
+        let account = request.account.clone();
+        call::run("ConfigureRepo", &account, DEADLINE, async {
+            let binding = self.broker.bind_repository(bind_request(request)?).await?;
+            Ok(proto::ConfigureRepoResponse { binding: Some(translate::binding(binding)) })
+        })
+        .await
+    }
+
+    async fn get_connection(
+        &self,
+        request: Request<proto::GetConnectionRequest>,
+    ) -> Result<Response<proto::GetConnectionResponse>, Status> {
+        let request = request.into_inner();
+        call::run("GetConnection", &request.account, DEADLINE, async {
+            let connection = self.broker.connection(&account(&request.account)?).await?;
+            let effective = connection.effective.map(translate::source).unwrap_or_default();
+            Ok(proto::GetConnectionResponse {
+                effective_source: effective.into(),
+                installation: connection.installation.map(translate::installation),
+                pat: connection.pat.map(translate::pat),
+                bindings: connection.bindings.into_iter().map(translate::binding).collect(),
+            })
+        })
+        .await
+    }
+
+    async fn disconnect(
+        &self,
+        request: Request<proto::DisconnectRequest>,
+    ) -> Result<Response<proto::DisconnectResponse>, Status> {
+        let request = request.into_inner();
+        call::run("Disconnect", &request.account, DEADLINE, async {
+            let done = self.broker.disconnect(&account(&request.account)?).await?;
+            Ok(proto::DisconnectResponse {
+                disconnected: done.existed,
+                tokens_revoked: translate::count(done.tokens_revoked),
+            })
+        })
+        .await
+    }
+}
+
+fn account(text: &str) -> Result<AccountId, Error> {
+    fields::parse(|fields| fields.required("account", text))
+}
+
+fn bind_request(request: proto::ConfigureRepoRequest) -> Result<BindRequest, Error> {
+    fields::parse(|fields| {
+        let account = fields.required("account", &request.account);
+        let repository = fields.required("repository", &request.repository);
+        let staging = match request.staging_branch.as_str() {
+            "" => DEFAULT_STAGING,
+            given => given,
+        };
+        let staging: Option<BranchName> = fields.required("staging_branch", staging);
+        let production: Option<Option<BranchName>> =
+            fields.optional("production_branch", &request.production_branch);
+        let subdirectory = fields.required("subdirectory", &request.subdirectory);
+        if let (Some(staging), Some(Some(production))) = (&staging, &production)
+            && staging == production
+        {
+            fields.wrong("staging_branch", "must differ from production_branch");
+        }
+        Some(BindRequest {
+            account: account?,
+            repository: repository?,
+            staging: staging?,
+            production: production?,
+            subdirectory: subdirectory?,
+            activate: request.activate,
+        })
+    })
+}

@@ -1,0 +1,111 @@
+//! Domain types become answers.
+
+use std::collections::HashMap;
+
+use prost_types::Timestamp;
+use time::OffsetDateTime;
+
+use crate::{
+    broker::{Finding, FindingCode, FindingLevel},
+    domain::{
+        Binding, ConnectionStatus, CredentialSource, Installation, Pat, PatKind, Permissions,
+    },
+    proto,
+};
+
+pub(super) fn timestamp(time: OffsetDateTime) -> Timestamp {
+    Timestamp {
+        seconds: time.unix_timestamp(),
+        nanos: i32::try_from(time.nanosecond()).unwrap_or_default(),
+    }
+}
+
+/// A count as the contract has it. No count of the broker comes near the limit.
+pub(super) fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+pub(super) fn source(source: CredentialSource) -> proto::CredentialSource {
+    match source {
+        CredentialSource::AppInstallation => proto::CredentialSource::AppInstallation,
+        CredentialSource::Pat => proto::CredentialSource::Pat,
+    }
+}
+
+fn status(status: ConnectionStatus) -> proto::ConnectionStatus {
+    match status {
+        ConnectionStatus::Active => proto::ConnectionStatus::Active,
+        ConnectionStatus::PendingApproval => proto::ConnectionStatus::PendingApproval,
+        ConnectionStatus::Suspended => proto::ConnectionStatus::Suspended,
+        ConnectionStatus::Expired => proto::ConnectionStatus::Expired,
+        ConnectionStatus::Revoked => proto::ConnectionStatus::Revoked,
+    }
+}
+
+pub(super) fn permissions(permissions: Permissions) -> HashMap<String, String> {
+    permissions
+        .iter()
+        .map(|(name, level)| (name.name().to_owned(), level.name().to_owned()))
+        .collect()
+}
+
+pub(super) fn installation(installation: Installation) -> proto::Installation {
+    proto::Installation {
+        installation_id: installation.id.map_or(0, |id| id.0),
+        github_account_id: installation.github_account_id.unwrap_or_default(),
+        github_login: installation.github_login,
+        status: status(installation.status).into(),
+        registered_at: Some(timestamp(installation.registered_at)),
+    }
+}
+
+pub(super) fn pat(pat: Pat) -> proto::Pat {
+    let kind = match pat.kind {
+        PatKind::Classic => proto::PatKind::Classic,
+        PatKind::FineGrained => proto::PatKind::FineGrained,
+    };
+    proto::Pat {
+        kind: kind.into(),
+        owner_login: pat.owner_login,
+        scopes: pat.scopes,
+        expire_time: pat.expires_at.map(timestamp),
+        fingerprint: pat.fingerprint,
+        registered_at: Some(timestamp(pat.registered_at)),
+        status: status(pat.status).into(),
+    }
+}
+
+pub(super) fn binding(binding: Binding) -> proto::RepositoryBinding {
+    proto::RepositoryBinding {
+        repository: binding.repository.to_string(),
+        repository_id: binding.repository_id.0,
+        staging_branch: binding.staging.to_string(),
+        production_branch: binding.production.to_string(),
+        subdirectory: binding.subdirectory.as_str().to_owned(),
+        active: binding.active,
+    }
+}
+
+pub(super) fn finding(finding: Finding) -> proto::Finding {
+    let code = match finding.code {
+        FindingCode::CredentialValid => proto::FindingCode::CredentialValid,
+        FindingCode::RepositoryResolves => proto::FindingCode::RepositoryResolves,
+        FindingCode::PermissionsGranted => proto::FindingCode::PermissionsGranted,
+        FindingCode::StagingBranchExists => proto::FindingCode::StagingBranchExists,
+        FindingCode::ProductionBranchExists => proto::FindingCode::ProductionBranchExists,
+        FindingCode::RulesAllow => proto::FindingCode::RulesAllow,
+        FindingCode::OrganizationApproves => proto::FindingCode::OrganizationApproves,
+    };
+    let level = match finding.level {
+        FindingLevel::Ok => proto::FindingLevel::Ok,
+        FindingLevel::Warning => proto::FindingLevel::Warning,
+        FindingLevel::Failed => proto::FindingLevel::Failed,
+    };
+    proto::Finding {
+        code: code.into(),
+        level: level.into(),
+        message: finding.message,
+        fix: finding.fix,
+        url: finding.url,
+    }
+}
