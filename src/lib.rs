@@ -10,7 +10,7 @@
 //!
 //! * [`cli`]: the commands.
 //! * [`config`]: file, environment and flags, checked as a whole.
-//! * [`telemetry`]: logs.
+//! * [`telemetry`]: where logs go.
 //! * [`app`]: builds, serves, stops.
 //! * [`rpc`]: gRPC: parse, one call, translate. The contract itself is in `proto/`, generated as [`proto`].
 //! * [`broker`]: the use cases.

@@ -4,7 +4,7 @@
 //! * [`tokens`]: the cache of installation tokens.
 //! * [`connect`]: registering, storing, binding, disconnecting.
 //! * [`verify`]: "save and test".
-//! * [`vend`]: GetRepoToken.
+//! * [`vend`]: the answer to GetRepoToken.
 //! * [`commit`]: one commit to the staging branch.
 //! * [`promote`]: the pull request from staging to production.
 //! * [`error`], [`refusal`]: how they fail.

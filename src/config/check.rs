@@ -80,7 +80,7 @@ impl Checker {
         result.map_err(|error| self.wrong(format!("{what}: {error}"))).ok()
     }
 
-    fn read(&mut self, key: &str, path: &PathBuf) -> Option<Vec<u8>> {
+    fn read(&mut self, key: &str, path: &Path) -> Option<Vec<u8>> {
         self.take(format_args!("{key} {}", shown(path)), std::fs::read(path))
     }
 

@@ -1,6 +1,6 @@
 //! The TOML file. An unknown key is a mistake: it is one that somebody believes to be in force.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::{Path, PathBuf}};
 
 use serde::Deserialize;
 use url::Url;
@@ -89,7 +89,7 @@ pub(super) struct Log {
     pub format: Option<String>,
 }
 
-pub(super) fn read(path: &PathBuf) -> Result<File, Mistakes> {
+pub(super) fn read(path: &Path) -> Result<File, Mistakes> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Mistakes(vec![format!("{} cannot be read: {error}", shown(path))]))?;
     toml::from_str(&text).map_err(|error| {

@@ -8,7 +8,7 @@ mod check;
 mod file;
 mod flags;
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::Path};
 
 pub use flags::Flags;
 use secrecy::SecretString;
@@ -117,6 +117,6 @@ fn database_kind(url: &SecretString) -> &'static str {
 }
 
 /// A path as people write it in a message.
-fn shown(path: &PathBuf) -> std::path::Display<'_> {
+fn shown(path: &Path) -> std::path::Display<'_> {
     path.display()
 }

@@ -1,0 +1,171 @@
+//! The RPCs of the demo: each is made, shown in a line, and checked.
+
+use std::{collections::HashMap, fmt::Display};
+
+use ghbroker::proto::{
+    CommitFilesRequest, CommitFilesResponse, ConfigureRepoRequest, ConnectionStatus, CredentialSource,
+    FileChange, FindingLevel, GetConnectionRequest, GetRepoTokenRequest, GetRepoTokenResponse,
+    OpenPromotionPrRequest, RegisterInstallationRequest, SetPatRequest, SetupAction, VerifyRepoRequest,
+    connection_admin_client::ConnectionAdminClient, credential_broker_client::CredentialBrokerClient,
+};
+use tonic::transport::Channel;
+
+use crate::{
+    Result,
+    checkout::{self, ProjectFile},
+};
+
+/// A tenant of the platform, and its repository at GitHub.
+pub struct Account {
+    pub name: &'static str,
+    pub repository: &'static str,
+}
+
+/// A client of the broker that counts the steps that were true.
+pub struct Calls {
+    broker: CredentialBrokerClient<Channel>,
+    admin: ConnectionAdminClient<Channel>,
+    steps: usize,
+}
+
+impl Calls {
+    pub async fn connect(address: &str) -> Result<Self> {
+        let channel = Channel::from_shared(format!("http://{address}"))?.connect().await?;
+        let broker = CredentialBrokerClient::new(channel.clone());
+        Ok(Self { broker, admin: ConnectionAdminClient::new(channel), steps: 0 })
+    }
+
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Shows a step and what it gave; it must hold.
+    fn step(&mut self, what: &str, gave: impl Display, holds: bool) -> Result<()> {
+        self.steps += 1;
+        println!("{:>2}  {what:<22} {gave}", self.steps);
+        if holds { Ok(()) } else { Err(format!("step {} ({what}) is not as it should be", self.steps).into()) }
+    }
+
+    pub async fn register(&mut self, account: &Account, installation_id: i64) -> Result<()> {
+        let request = RegisterInstallationRequest {
+            account: account.name.to_owned(),
+            installation_id,
+            setup_action: SetupAction::Install.into(),
+            code: String::new(),
+            expected_github_login: account.name.to_owned(),
+        };
+        let answer = self.broker.register_installation(request).await?.into_inner();
+        let installation = answer.installation.ok_or("no installation in the answer")?;
+        let gave = format!("installation {} on {}", installation.installation_id, installation.github_login);
+        self.step("RegisterInstallation", gave, installation.status() == ConnectionStatus::Active)
+    }
+
+    pub async fn set_pat(&mut self, account: &Account, token: &str) -> Result<()> {
+        let request = SetPatRequest { account: account.name.to_owned(), token: token.to_owned() };
+        let pat = self.broker.set_pat(request).await?.into_inner().pat.ok_or("no token in the answer")?;
+        let gave = format!("{:?} of {}, scopes {:?}, ends in …{}", pat.kind(), pat.owner_login, pat.scopes, pat.fingerprint);
+        self.step("SetPat", gave, token.ends_with(&pat.fingerprint) && !format!("{pat:?}").contains(token))
+    }
+
+    /// What every account does once it is connected.
+    pub async fn whole_story(&mut self, account: &Account, source: CredentialSource) -> Result<()> {
+        self.configure(account).await?;
+        self.verify(account).await?;
+        let token = self.token(account, source).await?;
+        let files = checkout::project()?;
+        let commit = self.commit(account, &files).await?;
+        self.commit_again(account, &files, &commit).await?;
+        self.promote(account).await?;
+        let clone = checkout::clone(account.name, &token.clone_url, &token.username, &token.token)?;
+        let gave = format!("{} files as they were sent, one executable, git fsck is content", clone.compare(&files)?);
+        self.step("git clone", gave, clone.head()? == commit.commit_sha)?;
+        self.connection(account, source).await
+    }
+
+    async fn configure(&mut self, account: &Account) -> Result<()> {
+        let request = ConfigureRepoRequest {
+            account: account.name.to_owned(),
+            repository: account.repository.to_owned(),
+            staging_branch: "staging".to_owned(),
+            ..Default::default()
+        };
+        let answer = self.admin.configure_repo(request).await?.into_inner();
+        let binding = answer.binding.ok_or("no binding in the answer")?;
+        let gave = format!("{}: {} -> {}", binding.repository, binding.staging_branch, binding.production_branch);
+        self.step("ConfigureRepo", gave, binding.active && binding.production_branch == "main")
+    }
+
+    async fn verify(&mut self, account: &Account) -> Result<()> {
+        let request = VerifyRepoRequest { account: account.name.to_owned(), ..Default::default() };
+        let answer = self.broker.verify_repo(request).await?.into_inner();
+        self.step("VerifyRepo", format!("{} findings for {}", answer.findings.len(), answer.repository), answer.ok)?;
+        for finding in &answer.findings {
+            let mark = if finding.level() == FindingLevel::Ok { "ok     " } else { "warning" };
+            println!("      {mark} {}", finding.message);
+        }
+        Ok(())
+    }
+
+    async fn token(&mut self, account: &Account, source: CredentialSource) -> Result<GetRepoTokenResponse> {
+        let request = GetRepoTokenRequest {
+            account: account.name.to_owned(),
+            permissions: HashMap::from([("contents".to_owned(), "read".to_owned())]),
+            ..Default::default()
+        };
+        let first = self.broker.get_repo_token(request.clone()).await?.into_inner();
+        let second = self.broker.get_repo_token(request).await?.into_inner();
+        let mut granted: Vec<String> = first.permissions.iter().map(|(name, level)| format!("{name}:{level}")).collect();
+        granted.sort();
+        let narrowed = if granted.is_empty() { "not narrowed".to_owned() } else { granted.join(", ") };
+        let gave = format!("{:?}, {} characters, {narrowed}", first.source(), first.token.len());
+        self.step("GetRepoToken", gave, first.source() == source && first.token == second.token)?;
+        Ok(first)
+    }
+
+    async fn commit(&mut self, account: &Account, files: &[ProjectFile]) -> Result<CommitFilesResponse> {
+        let answer = self.broker.commit_files(commit_request(account, files)).await?.into_inner();
+        let gave = format!("{} on {}: {} added, {} changed", short(&answer.commit_sha), answer.branch, answer.files_added, answer.files_changed);
+        let all = usize::try_from(answer.files_added + answer.files_changed).is_ok_and(|all| all == files.len());
+        self.step("CommitFiles", gave, all && !answer.unchanged)?;
+        Ok(answer)
+    }
+
+    async fn commit_again(&mut self, account: &Account, files: &[ProjectFile], first: &CommitFilesResponse) -> Result<()> {
+        let answer = self.broker.commit_files(commit_request(account, files)).await?.into_inner();
+        let gave = format!("the same again: nothing differs, still at {}", short(&answer.commit_sha));
+        self.step("CommitFiles", gave, answer.unchanged && answer.commit_sha == first.commit_sha)
+    }
+
+    async fn promote(&mut self, account: &Account) -> Result<()> {
+        let request = OpenPromotionPrRequest {
+            account: account.name.to_owned(),
+            title: "Promote the first models".to_owned(),
+            body: Some("Generated by the demo.".to_owned()),
+            ..Default::default()
+        };
+        let first = self.broker.open_promotion_pr(request.clone()).await?.into_inner();
+        let second = self.broker.open_promotion_pr(request).await?.into_inner();
+        let gave = format!("#{} {} -> {}, {} commit ahead: {}", first.number, first.head_branch, first.base_branch, first.commits_ahead, first.url);
+        self.step("OpenPromotionPr", gave, first.created && !second.created && first.number == second.number)
+    }
+
+    async fn connection(&mut self, account: &Account, source: CredentialSource) -> Result<()> {
+        let request = GetConnectionRequest { account: account.name.to_owned() };
+        let answer = self.admin.get_connection(request).await?.into_inner();
+        let gave = format!("uses {:?}, {} repository", answer.effective_source(), answer.bindings.len());
+        self.step("GetConnection", gave, answer.effective_source() == source)
+    }
+}
+
+fn commit_request(account: &Account, files: &[ProjectFile]) -> CommitFilesRequest {
+    CommitFilesRequest {
+        account: account.name.to_owned(),
+        message: "Add the shop's models\n\nSources, staging, marts and pages.".to_owned(),
+        files: files.iter().map(FileChange::from).collect(),
+        ..Default::default()
+    }
+}
+
+fn short(sha: &str) -> &str {
+    sha.get(..10).unwrap_or(sha)
+}

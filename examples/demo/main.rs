@@ -1,0 +1,59 @@
+//! `make demo`: the broker beside a GitHub simulator, and two accounts that connect, commit and promote.
+//!
+//! * [`world`]: the two processes, their keys and their files, all below `target/demo`.
+//! * [`calls`]: the RPCs, each shown as it is made and checked.
+//! * [`checkout`]: what `git clone` shows afterwards.
+//!
+//! Ends with 0 only if every step was true. With `KEEP=1` both processes are left running.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the demo talks to a person")]
+
+mod calls;
+mod checkout;
+mod world;
+
+use std::{error::Error, process::ExitCode};
+
+use calls::{Account, Calls};
+use ghbroker::proto::CredentialSource;
+use world::World;
+
+/// A step that was not true, or could not be made.
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let keep = std::env::var("KEEP").is_ok_and(|keep| !keep.is_empty() && keep != "0");
+    match demo(keep).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nFAILED: {error}\nThe logs are in {}", world::FOLDER);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn demo(keep: bool) -> Result<()> {
+    let mut world = World::start().await?;
+    let mut calls = Calls::connect(world.broker_address()).await?;
+
+    let acme = Account { name: "acme", repository: "acme/warehouse" };
+    println!("\n== Account {}: connected by App installation", acme.name);
+    calls.register(&acme, world::INSTALLATION_ID).await?;
+    calls.whole_story(&acme, CredentialSource::AppInstallation).await?;
+
+    let globex = Account { name: "globex", repository: "globex/analytics" };
+    println!("\n== Account {}: connected by personal access token", globex.name);
+    calls.set_pat(&globex, world.pat()).await?;
+    calls.whole_story(&globex, CredentialSource::Pat).await?;
+
+    if keep {
+        world.keep()?;
+        println!("\nAll {} steps were true. Both processes are left running.", calls.steps());
+        world.print_commands(&acme)?;
+        return Ok(());
+    }
+    world.stop().await?;
+    println!("\nAll {} steps were true.", calls.steps());
+    Ok(())
+}
