@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     io::{BufRead, BufReader},
-    os::unix::process::CommandExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{ChildStdin, Command, Stdio},
     sync::{
@@ -43,7 +43,12 @@ impl Server {
              (`apt-get install postgresql`), or put the directory with initdb and pg_ctl into PATH",
         )?;
         // Not removed here but by the supervisor, which outlives this process.
-        let directory = tempfile::Builder::new().prefix("ghbroker-pg-").tempdir().unwrap().keep();
+        let directory = tempfile::Builder::new()
+            .prefix("ghbroker-pg-")
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir()
+            .map_err(|error| format!("no temporary directory can be made: {error}"))?
+            .keep();
         let mut supervisor = Command::new("sh")
             .args(["-c", SUPERVISOR, "postgres.sh"])
             .args([&directory, &binaries])

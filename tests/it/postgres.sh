@@ -3,8 +3,9 @@
 # usage: postgres.sh DIRECTORY BINARIES, writes one line, "ready" or why not.
 directory=$1 binaries=$2
 
-# A signal to the whole terminal must not end this before it has cleaned up.
-trap '' HUP INT TERM
+# Nothing must end this before it has cleaned up: no signal to the whole terminal, and no test process that died
+# before it could read the answer.
+trap '' HUP INT PIPE TERM
 
 # PostgreSQL refuses to run as root.
 if [ "$(id -u)" = 0 ]; then

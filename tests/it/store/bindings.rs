@@ -12,7 +12,9 @@ on_both!(
     activating_one_deactivates_the_other,
     of_many_activations_one_stays,
     of_many_first_ones_one_is_active,
+    a_call_given_up_anywhere_leaves_no_half_and_no_lock,
     the_database_itself_allows_one_active,
+    an_error_shows_nothing_of_the_row,
     found_by_name_whatever_its_case,
     a_reused_name_is_the_newer_repositorys,
     listed_active_first_then_by_name,
@@ -97,6 +99,30 @@ async fn of_many_first_ones_one_is_active(db: Db) {
     }
 }
 
+/// A caller who hangs up drops the call's future wherever it is, also inside a transaction.
+async fn a_call_given_up_anywhere_leaves_no_half_and_no_lock(db: Db) {
+    let store = db.store().await;
+    let mut given_up = 0;
+    for patience in 0..120 {
+        let binding = binding("a", patience % 3, "acme/one");
+        let waits = async {
+            for _ in 0..patience {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            put = store.put_binding(&binding, true) => assert!(put.unwrap().active),
+            () = waits => given_up += 1,
+        }
+        let active = store.bindings(&account("a")).await.unwrap();
+        assert!(active.iter().filter(|binding| binding.active).count() <= 1, "{active:?}");
+    }
+    assert!(given_up > 0);
+    assert!(store.put_binding(&binding("a", 5, "acme/five"), true).await.unwrap().active);
+    assert_eq!(db.count("bindings WHERE active").await, 1);
+}
+
 async fn the_database_itself_allows_one_active(db: Db) {
     let store = db.store().await;
     store.put_binding(&binding("a", 1, "acme/one"), true).await.unwrap();
@@ -105,6 +131,16 @@ async fn the_database_itself_allows_one_active(db: Db) {
         let update = format!("UPDATE bindings SET {wrong} WHERE repository_id = 2");
         assert!(db.execute(&update).await.is_err(), "{wrong}");
     }
+}
+
+async fn an_error_shows_nothing_of_the_row(db: Db) {
+    let store = db.store().await;
+    // The edge refuses this; PostgreSQL's own error would repeat the whole row.
+    let same = Binding { production: "staging".parse().unwrap(), ..binding("a", 1, "acme/one") };
+    let error = store.put_binding(&same, true).await.unwrap_err();
+    assert!(matches!(error, Error::Internal(_)), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("acme"), "{error:?}");
+    assert_eq!(store.bindings(&account("a")).await.unwrap(), []);
 }
 
 async fn found_by_name_whatever_its_case(db: Db) {

@@ -135,6 +135,40 @@ async fn no_error_repeats_the_url() {
 }
 
 #[tokio::test]
+async fn errors_are_sorted_by_whether_a_retry_can_help() {
+    let db = Db::postgres().await;
+    let store = db.store().await;
+    let codes = [
+        ("40001", true),  // serialization_failure
+        ("40P01", true),  // deadlock_detected
+        ("53300", true),  // too_many_connections
+        ("55P03", true),  // lock_not_available
+        ("57P01", true),  // admin_shutdown
+        ("25006", true),  // read_only_sql_transaction
+        ("23502", false), // not_null_violation
+        ("42703", false), // undefined_column
+        ("55000", false), // object_not_in_prerequisite_state
+    ];
+    for (code, retry_helps) in codes {
+        db.execute(&format!(
+            "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '{code}'; END $$"
+        ))
+        .await
+        .unwrap();
+        let trigger =
+            "CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON pats EXECUTE FUNCTION fail()";
+        db.execute(trigger).await.unwrap();
+        let error = store.put_pat(&pat("a"), &sealed("r1")).await.unwrap_err();
+        let expected = match retry_helps {
+            true => Error::Unavailable("as told".to_owned()),
+            false => Error::Internal("as told".to_owned()),
+        };
+        assert_eq!(error, expected, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_database_is_refused() {
     let db = Db::sqlite();
     std::fs::write(db.file(), "this is a text file, longer than a database's header".repeat(9))
