@@ -1,7 +1,8 @@
 //! Logs.
 
-use std::error::Error;
+use std::{error::Error, io::IsTerminal, panic};
 
+use tracing::error;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::Log;
@@ -13,19 +14,27 @@ pub fn install(log: &Log) {
     let installed = if log.json {
         lines.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
     } else {
-        lines.with_target(false).try_init()
+        lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
     };
     // Fails only where a test has installed its own.
     drop(installed);
 }
 
-/// What is behind an error, in one line.
-pub fn causes(error: &dyn Error) -> String {
+/// Makes a panic say where it happened and nothing more: its message may hold what was being worked on.
+pub fn quiet_panics() {
+    panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        error!(place, "a task panicked; this is a bug of the broker");
+    }));
+}
+
+/// What is behind an error, in one line; none if nothing is.
+pub fn causes(error: &dyn Error) -> Option<String> {
     let mut causes = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next {
         causes.push(cause.to_string());
         next = cause.source();
     }
-    causes.join(": ")
+    (!causes.is_empty()).then(|| causes.join(": "))
 }

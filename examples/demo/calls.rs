@@ -3,10 +3,11 @@
 use std::{collections::HashMap, fmt::Display};
 
 use ghbroker::proto::{
-    CommitFilesRequest, CommitFilesResponse, ConfigureRepoRequest, ConnectionStatus, CredentialSource,
-    FileChange, FindingLevel, GetConnectionRequest, GetRepoTokenRequest, GetRepoTokenResponse,
-    OpenPromotionPrRequest, RegisterInstallationRequest, SetPatRequest, SetupAction, VerifyRepoRequest,
-    connection_admin_client::ConnectionAdminClient, credential_broker_client::CredentialBrokerClient,
+    CommitFilesRequest, CommitFilesResponse, ConfigureRepoRequest, ConnectionStatus,
+    CredentialSource, FileChange, FindingLevel, GetConnectionRequest, GetRepoTokenRequest,
+    GetRepoTokenResponse, OpenPromotionPrRequest, RegisterInstallationRequest, SetPatRequest,
+    SetupAction, VerifyRepoRequest, connection_admin_client::ConnectionAdminClient,
+    credential_broker_client::CredentialBrokerClient,
 };
 use tonic::transport::Channel;
 
@@ -43,7 +44,11 @@ impl Calls {
     fn step(&mut self, what: &str, gave: impl Display, holds: bool) -> Result<()> {
         self.steps += 1;
         println!("{:>2}  {what:<22} {gave}", self.steps);
-        if holds { Ok(()) } else { Err(format!("step {} ({what}) is not as it should be", self.steps).into()) }
+        if holds {
+            Ok(())
+        } else {
+            Err(format!("step {} ({what}) is not as it should be", self.steps).into())
+        }
     }
 
     pub async fn register(&mut self, account: &Account, installation_id: i64) -> Result<()> {
@@ -56,15 +61,29 @@ impl Calls {
         };
         let answer = self.broker.register_installation(request).await?.into_inner();
         let installation = answer.installation.ok_or("no installation in the answer")?;
-        let gave = format!("installation {} on {}", installation.installation_id, installation.github_login);
+        let gave = format!(
+            "installation {} on {}",
+            installation.installation_id, installation.github_login
+        );
         self.step("RegisterInstallation", gave, installation.status() == ConnectionStatus::Active)
     }
 
     pub async fn set_pat(&mut self, account: &Account, token: &str) -> Result<()> {
         let request = SetPatRequest { account: account.name.to_owned(), token: token.to_owned() };
-        let pat = self.broker.set_pat(request).await?.into_inner().pat.ok_or("no token in the answer")?;
-        let gave = format!("{:?} of {}, scopes {:?}, ends in …{}", pat.kind(), pat.owner_login, pat.scopes, pat.fingerprint);
-        self.step("SetPat", gave, token.ends_with(&pat.fingerprint) && !format!("{pat:?}").contains(token))
+        let pat =
+            self.broker.set_pat(request).await?.into_inner().pat.ok_or("no token in the answer")?;
+        let gave = format!(
+            "{:?} of {}, scopes {:?}, ends in …{}",
+            pat.kind(),
+            pat.owner_login,
+            pat.scopes,
+            pat.fingerprint
+        );
+        self.step(
+            "SetPat",
+            gave,
+            token.ends_with(&pat.fingerprint) && !format!("{pat:?}").contains(token),
+        )
     }
 
     /// What every account does once it is connected.
@@ -77,7 +96,10 @@ impl Calls {
         self.commit_again(account, &files, &commit).await?;
         self.promote(account).await?;
         let clone = checkout::clone(account.name, &token.clone_url, &token.username, &token.token)?;
-        let gave = format!("{} files as they were sent, one executable, git fsck is content", clone.compare(&files)?);
+        let gave = format!(
+            "{} files as they were sent, one executable, git fsck is content",
+            clone.compare(&files)?
+        );
         self.step("git clone", gave, clone.head()? == commit.commit_sha)?;
         self.connection(account, source).await
     }
@@ -91,14 +113,21 @@ impl Calls {
         };
         let answer = self.admin.configure_repo(request).await?.into_inner();
         let binding = answer.binding.ok_or("no binding in the answer")?;
-        let gave = format!("{}: {} -> {}", binding.repository, binding.staging_branch, binding.production_branch);
+        let gave = format!(
+            "{}: {} -> {}",
+            binding.repository, binding.staging_branch, binding.production_branch
+        );
         self.step("ConfigureRepo", gave, binding.active && binding.production_branch == "main")
     }
 
     async fn verify(&mut self, account: &Account) -> Result<()> {
         let request = VerifyRepoRequest { account: account.name.to_owned(), ..Default::default() };
         let answer = self.broker.verify_repo(request).await?.into_inner();
-        self.step("VerifyRepo", format!("{} findings for {}", answer.findings.len(), answer.repository), answer.ok)?;
+        self.step(
+            "VerifyRepo",
+            format!("{} findings for {}", answer.findings.len(), answer.repository),
+            answer.ok,
+        )?;
         for finding in &answer.findings {
             let mark = if finding.level() == FindingLevel::Ok { "ok     " } else { "warning" };
             println!("      {mark} {}", finding.message);
@@ -106,7 +135,11 @@ impl Calls {
         Ok(())
     }
 
-    async fn token(&mut self, account: &Account, source: CredentialSource) -> Result<GetRepoTokenResponse> {
+    async fn token(
+        &mut self,
+        account: &Account,
+        source: CredentialSource,
+    ) -> Result<GetRepoTokenResponse> {
         let request = GetRepoTokenRequest {
             account: account.name.to_owned(),
             permissions: HashMap::from([("contents".to_owned(), "read".to_owned())]),
@@ -114,25 +147,44 @@ impl Calls {
         };
         let first = self.broker.get_repo_token(request.clone()).await?.into_inner();
         let second = self.broker.get_repo_token(request).await?.into_inner();
-        let mut granted: Vec<String> = first.permissions.iter().map(|(name, level)| format!("{name}:{level}")).collect();
+        let mut granted: Vec<String> =
+            first.permissions.iter().map(|(name, level)| format!("{name}:{level}")).collect();
         granted.sort();
-        let narrowed = if granted.is_empty() { "not narrowed".to_owned() } else { granted.join(", ") };
+        let narrowed =
+            if granted.is_empty() { "not narrowed".to_owned() } else { granted.join(", ") };
         let gave = format!("{:?}, {} characters, {narrowed}", first.source(), first.token.len());
         self.step("GetRepoToken", gave, first.source() == source && first.token == second.token)?;
         Ok(first)
     }
 
-    async fn commit(&mut self, account: &Account, files: &[ProjectFile]) -> Result<CommitFilesResponse> {
+    async fn commit(
+        &mut self,
+        account: &Account,
+        files: &[ProjectFile],
+    ) -> Result<CommitFilesResponse> {
         let answer = self.broker.commit_files(commit_request(account, files)).await?.into_inner();
-        let gave = format!("{} on {}: {} added, {} changed", short(&answer.commit_sha), answer.branch, answer.files_added, answer.files_changed);
-        let all = usize::try_from(answer.files_added + answer.files_changed).is_ok_and(|all| all == files.len());
+        let gave = format!(
+            "{} on {}: {} added, {} changed",
+            short(&answer.commit_sha),
+            answer.branch,
+            answer.files_added,
+            answer.files_changed
+        );
+        let all = usize::try_from(answer.files_added + answer.files_changed)
+            .is_ok_and(|all| all == files.len());
         self.step("CommitFiles", gave, all && !answer.unchanged)?;
         Ok(answer)
     }
 
-    async fn commit_again(&mut self, account: &Account, files: &[ProjectFile], first: &CommitFilesResponse) -> Result<()> {
+    async fn commit_again(
+        &mut self,
+        account: &Account,
+        files: &[ProjectFile],
+        first: &CommitFilesResponse,
+    ) -> Result<()> {
         let answer = self.broker.commit_files(commit_request(account, files)).await?.into_inner();
-        let gave = format!("the same again: nothing differs, still at {}", short(&answer.commit_sha));
+        let gave =
+            format!("the same again: nothing differs, still at {}", short(&answer.commit_sha));
         self.step("CommitFiles", gave, answer.unchanged && answer.commit_sha == first.commit_sha)
     }
 
@@ -145,14 +197,22 @@ impl Calls {
         };
         let first = self.broker.open_promotion_pr(request.clone()).await?.into_inner();
         let second = self.broker.open_promotion_pr(request).await?.into_inner();
-        let gave = format!("#{} {} -> {}, {} commit ahead: {}", first.number, first.head_branch, first.base_branch, first.commits_ahead, first.url);
-        self.step("OpenPromotionPr", gave, first.created && !second.created && first.number == second.number)
+        let gave = format!(
+            "#{} {} -> {}, {} commit ahead: {}",
+            first.number, first.head_branch, first.base_branch, first.commits_ahead, first.url
+        );
+        self.step(
+            "OpenPromotionPr",
+            gave,
+            first.created && !second.created && first.number == second.number,
+        )
     }
 
     async fn connection(&mut self, account: &Account, source: CredentialSource) -> Result<()> {
         let request = GetConnectionRequest { account: account.name.to_owned() };
         let answer = self.admin.get_connection(request).await?.into_inner();
-        let gave = format!("uses {:?}, {} repository", answer.effective_source(), answer.bindings.len());
+        let gave =
+            format!("uses {:?}, {} repository", answer.effective_source(), answer.bindings.len());
         self.step("GetConnection", gave, answer.effective_source() == source)
     }
 }

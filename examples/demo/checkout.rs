@@ -34,7 +34,8 @@ impl From<&ProjectFile> for FileChange {
 
 /// All files of the project that git would take.
 pub fn project() -> Result<Vec<ProjectFile>> {
-    let listed = git(Path::new(PROJECT), &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
+    let listed =
+        git(Path::new(PROJECT), &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
     let mut files = Vec::new();
     for path in listed.split('\0').filter(|path| !path.is_empty()) {
         files.push(read(Path::new(PROJECT), path)?);
@@ -98,7 +99,9 @@ impl Clone {
 fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new("git").arg("-C").arg(folder).args(arguments).output()?;
     if !output.status.success() {
-        return Err(format!("git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
+        return Err(
+            format!("git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr)).into()
+        );
     }
     Ok(String::from_utf8(output.stdout)?)
 }

@@ -48,19 +48,16 @@ impl World {
         let seed = seed(&public_key, &pat);
         fs::write(file("seed.json"), serde_json::to_vec_pretty(&seed)?)?;
 
-        let mut simulator = start("github-sim", &["--seed", "target/demo/seed.json"], Stdio::piped())?;
+        let mut simulator =
+            start("github-sim", &["--seed", "target/demo/seed.json"], Stdio::piped())?;
         let urls = first_line(&mut simulator)?;
         println!("GitHub simulator: {}", urls["web_url"].as_str().unwrap_or_default());
 
         let broker_address = free_address()?;
         fs::write(file("ghbroker.toml"), config(&broker_address, &urls))?;
-        let broker = start("ghbroker", &["serve", "--config", "target/demo/ghbroker.toml"], Stdio::null())?;
-        let world = Self {
-            broker: Some(broker),
-            simulator: Some(simulator),
-            broker_address,
-            pat,
-        };
+        let broker =
+            start("ghbroker", &["serve", "--config", "target/demo/ghbroker.toml"], Stdio::null())?;
+        let world = Self { broker: Some(broker), simulator: Some(simulator), broker_address, pat };
         world.wait_until_ready().await?;
         println!("Broker:           {} (SQLite, plaintext on loopback)", world.broker_address);
         Ok(world)
@@ -77,14 +74,19 @@ impl World {
     }
 
     async fn wait_until_ready(&self) -> Result<()> {
-        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", self.broker_address))?;
+        let endpoint =
+            tonic::transport::Endpoint::from_shared(format!("http://{}", self.broker_address))?;
         let ready = async {
             loop {
                 if let Ok(channel) = endpoint.connect().await {
                     let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
                     let check = tonic_health::pb::HealthCheckRequest { service: String::new() };
                     let serving = tonic_health::ServingStatus::Serving as i32;
-                    if health.check(check).await.is_ok_and(|answer| answer.get_ref().status == serving) {
+                    if health
+                        .check(check)
+                        .await
+                        .is_ok_and(|answer| answer.get_ref().status == serving)
+                    {
                         return;
                     }
                 }
@@ -130,7 +132,11 @@ impl World {
             json!({"account": name, "installation_id": INSTALLATION_ID, "expected_github_login": "acme"}),
         );
         call("CredentialBroker", "VerifyRepo", json!({"account": name}));
-        call("CredentialBroker", "GetRepoToken", json!({"account": name, "permissions": {"contents": "read"}}));
+        call(
+            "CredentialBroker",
+            "GetRepoToken",
+            json!({"account": name, "permissions": {"contents": "read"}}),
+        );
         let content = BASE64_STANDARD.encode("select 1 as id\n");
         call(
             "CredentialBroker",
@@ -138,7 +144,9 @@ impl World {
             json!({"account": name, "message": "Add a model", "files": [{"path": "models/one.sql", "content": content}]}),
         );
         call("CredentialBroker", "OpenPromotionPr", json!({"account": name, "title": "Promote"}));
-        println!("jq -n --arg token \"$(jq -r .pats[0].token {FOLDER}/seed.json)\" '{{account: \"globex\", token: $token}}' \\");
+        println!(
+            "jq -n --arg token \"$(jq -r .pats[0].token {FOLDER}/seed.json)\" '{{account: \"globex\", token: $token}}' \\"
+        );
         println!("  | grpcurl -plaintext -d @ {address} ghbroker.v1.CredentialBroker/SetPat");
         println!("\ntail -f {FOLDER}/ghbroker.log");
         println!("kill $(cat {FOLDER}/pids)    # stops both");
@@ -178,7 +186,8 @@ pub fn file(name: &str) -> PathBuf {
 /// Starts a program that was built beside this one; its log goes to a file named after it.
 fn start(program: &str, arguments: &[&str], stdout: Stdio) -> Result<Child> {
     let here = std::env::current_exe()?;
-    let folder = here.parent().and_then(Path::parent).ok_or("the demo is not where cargo puts it")?;
+    let folder =
+        here.parent().and_then(Path::parent).ok_or("the demo is not where cargo puts it")?;
     let log = fs::File::create(file(&format!("{program}.log")))?;
     let child = Command::new(folder.join(program))
         .args(arguments)
@@ -186,7 +195,9 @@ fn start(program: &str, arguments: &[&str], stdout: Stdio) -> Result<Child> {
         .stdout(stdout)
         .stderr(log)
         .spawn()
-        .map_err(|error| format!("{program} does not start: {error}; run `make demo`, which builds it"))?;
+        .map_err(|error| {
+            format!("{program} does not start: {error}; run `make demo`, which builds it")
+        })?;
     Ok(child)
 }
 
@@ -214,7 +225,10 @@ fn write_keys() -> Result<String> {
 
 fn pem(label: &str, der: &[u8]) -> String {
     let text = BASE64_STANDARD.encode(der);
-    let lines: Vec<&str> = (0..text.len()).step_by(64).filter_map(|at| text.get(at..(at + 64).min(text.len()))).collect();
+    let lines: Vec<&str> = (0..text.len())
+        .step_by(64)
+        .filter_map(|at| text.get(at..(at + 64).min(text.len())))
+        .collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 

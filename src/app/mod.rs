@@ -97,7 +97,11 @@ pub async fn run(
     let routes = rpc::routes(&broker, health.clone())?;
     servers.spawn(serve(routes, listen::connections(listeners.grpc, config.tls), stopping.clone()));
     if let Some(port) = listeners.health {
-        servers.spawn(serve(Routes::new(health), listen::connections(port, None), stopping));
+        servers.spawn(serve(
+            rpc::health_routes(health)?,
+            listen::connections(port, None),
+            stopping,
+        ));
     }
     report(&reporter, ServingStatus::Serving).await;
     info!("ready");

@@ -53,8 +53,10 @@ pub enum Reason {
     RequestInProgress,
     /// GitHub's rate limit.
     RateLimited,
-    /// GitHub, or the broker's database, cannot be reached.
+    /// GitHub cannot be reached.
     GithubUnavailable,
+    /// The broker's database cannot be reached.
+    DatabaseUnavailable,
     /// The call took too long.
     DeadlineExceeded,
     /// A fault of the broker or its configuration.
@@ -174,7 +176,7 @@ impl From<store::Error> for Error {
                 "this installation is already connected; disconnect it there first, or install the App elsewhere",
             ),
             store::Error::Unavailable(_) => Self::new(
-                Reason::GithubUnavailable,
+                Reason::DatabaseUnavailable,
                 "the broker's database cannot be reached; try again later",
             )
             .retry_after(RETRY_AFTER_OUTAGE)

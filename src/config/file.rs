@@ -1,6 +1,9 @@
 //! The TOML file. An unknown key is a mistake: it is one that somebody believes to be in force.
 
-use std::{net::SocketAddr, path::{Path, PathBuf}};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use url::Url;

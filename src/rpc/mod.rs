@@ -46,6 +46,15 @@ pub fn routes<H: Health>(
     Ok(routes.add_service(reflection().build_v1alpha()?))
 }
 
+/// The services of the health port: health, and the reflection that grpcurl needs to ask it.
+pub fn health_routes<H: Health>(
+    health: HealthServer<H>,
+) -> Result<Routes, tonic_reflection::server::Error> {
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+    Ok(Routes::new(health).add_service(reflection.build_v1()?))
+}
+
 /// Old and new clients ask different versions of reflection; both get the contract with its comments, and the types of
 /// error details, so that grpcurl can show them.
 fn reflection() -> tonic_reflection::server::Builder<'static> {

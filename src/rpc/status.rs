@@ -37,6 +37,7 @@ fn code_and_word(reason: Reason) -> (Code, &'static str) {
         Reason::RequestInProgress => (Code::Aborted, "REQUEST_IN_PROGRESS"),
         Reason::RateLimited => (Code::ResourceExhausted, "RATE_LIMITED"),
         Reason::GithubUnavailable => (Code::Unavailable, "GITHUB_UNAVAILABLE"),
+        Reason::DatabaseUnavailable => (Code::Unavailable, "DATABASE_UNAVAILABLE"),
         Reason::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
         Reason::Internal => (Code::Internal, "INTERNAL"),
     }

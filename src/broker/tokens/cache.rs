@@ -37,17 +37,19 @@ pub struct Key {
 pub struct CachedToken {
     /// The token.
     pub token: Token,
-    /// When GitHub stops accepting it.
+    /// When GitHub stops accepting it, by GitHub's clock.
     pub expires_at: OffsetDateTime,
     /// What GitHub granted.
     pub permissions: Permissions,
-    /// When to mint the next one.
+    /// The same by the broker's clock, which may be off.
+    pub(super) ends_at: OffsetDateTime,
+    /// When to mint the next one, by the broker's clock.
     pub(super) renew_at: OffsetDateTime,
 }
 
 impl CachedToken {
     pub(super) fn lives(&self, now: OffsetDateTime, at_least: Duration) -> bool {
-        self.expires_at - now >= at_least
+        self.ends_at - now >= at_least
     }
 }
 

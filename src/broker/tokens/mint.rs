@@ -112,8 +112,10 @@ impl TokenCache {
 
     fn cached(&self, minted: MintedToken) -> CachedToken {
         let jitter = Duration::from_secs(rand::random_range(0..=RENEW_JITTER_SECONDS));
+        let ends_at = minted.expires_at - self.inner.github.clock_offset();
         CachedToken {
-            renew_at: minted.expires_at - RENEW_BEFORE - jitter,
+            ends_at,
+            renew_at: ends_at - RENEW_BEFORE - jitter,
             token: minted.token,
             expires_at: minted.expires_at,
             permissions: minted.permissions,

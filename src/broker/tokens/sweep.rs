@@ -22,7 +22,7 @@ impl TokenCache {
         let now = self.inner.clock.now();
         let mut due = Vec::new();
         self.inner.slots.retain(|key, slot| {
-            slot.token.take_if(|token| token.expires_at <= now);
+            slot.token.take_if(|token| token.ends_at <= now);
             slot.failed.take_if(|(until, _)| *until <= now);
             let in_use = now.unix_timestamp() - slot.used.load(Ordering::Relaxed) <= IN_USE_SECONDS;
             let renew = slot.token.as_ref().is_some_and(|token| token.renew_at <= now);
