@@ -12,6 +12,7 @@ const SECRET_MESSAGES: [&str; 4] = [
     ".ghbroker.v1.ReportRejectedTokenRequest",
 ];
 
+#[allow(clippy::disallowed_methods, reason = "cargo tells a build script by the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let mut compiler = protox::Compiler::new(["proto"])?;

@@ -23,6 +23,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    #[allow(clippy::disallowed_methods, reason = "the demo is no part of the broker")]
     let keep = std::env::var("KEEP").is_ok_and(|keep| !keep.is_empty() && keep != "0");
     match demo(keep).await {
         Ok(()) => ExitCode::SUCCESS,

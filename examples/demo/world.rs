@@ -51,7 +51,7 @@ impl World {
         let mut simulator =
             start("github-sim", &["--seed", "target/demo/seed.json"], Stdio::piped())?;
         let urls = first_line(&mut simulator)?;
-        println!("GitHub simulator: {}", urls["web_url"].as_str().unwrap_or_default());
+        println!("GitHub simulator: {}", url(&urls, "web_url"));
 
         let broker_address = free_address()?;
         fs::write(file("ghbroker.toml"), config(&broker_address, &urls))?;
@@ -208,6 +208,10 @@ fn first_line(child: &mut Child) -> Result<Value> {
     serde_json::from_str(&line).map_err(|_| "the simulator did not start".into())
 }
 
+fn url<'a>(urls: &'a Value, name: &str) -> &'a str {
+    urls.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
 fn free_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
@@ -266,9 +270,11 @@ fn config(address: &str, urls: &Value) -> String {
         "[server]\nlisten = \"{address}\"\n\n\
          [database]\nurl = \"sqlite://{FOLDER}/ghbroker.db\"\n\n\
          [encryption]\nkeys = [\"{FOLDER}/encryption.key\"]\n\n\
-         [github]\napi_url = {}\ngraphql_url = {}\nweb_url = {}\n\n\
+         [github]\napi_url = \"{}\"\ngraphql_url = \"{}\"\nweb_url = \"{}\"\n\n\
          [github.app]\nissuer = \"{CLIENT_ID}\"\nprivate_key = \"{FOLDER}/app.pem\"\n\n\
          [tokens]\nhand_out_pats = true\n",
-        urls["api_url"], urls["graphql_url"], urls["web_url"],
+        url(urls, "api_url"),
+        url(urls, "graphql_url"),
+        url(urls, "web_url"),
     )
 }

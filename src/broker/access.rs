@@ -278,7 +278,7 @@ impl Broker {
         id: InstallationId,
         status: ConnectionStatus,
     ) {
-        let noted = self.store().set_installation_status(account, id, status).await;
+        let noted = self.store().set_installation_status(account, id, status, self.now()).await;
         if let Err(error) = noted {
             warn!(%account, %error, "the installation's state could not be stored");
         }

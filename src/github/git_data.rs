@@ -332,7 +332,12 @@ mod tests {
 
     #[test]
     fn a_removed_file_is_an_explicit_null() {
-        let entry = NewEntryJson { path: "a", mode: "100644", kind: EntryKind::Blob, sha: None };
+        let entry = NewEntryJson {
+            path: "a",
+            mode: "100644",
+            kind: EntryKind::Blob,
+            content: (&Content::Delete).into(),
+        };
         let json = serde_json::to_string(&entry).unwrap();
         assert_eq!(json, r#"{"path":"a","mode":"100644","type":"blob","sha":null}"#);
     }

@@ -60,7 +60,7 @@ impl Store {
             github_login: Set(installation.github_login.clone()),
             status: Set(installation.status.as_str().to_owned()),
             registered_at: Set(stored(installation.registered_at)),
-            updated_at: Set(stored(OffsetDateTime::now_utc())),
+            updated_at: Set(stored(installation.registered_at)),
         };
         let replace = OnConflict::column(Column::Account)
             .update_columns([
@@ -94,13 +94,14 @@ impl Store {
         account: &AccountId,
         id: InstallationId,
         status: ConnectionStatus,
+        now: OffsetDateTime,
     ) -> Result<bool, Error> {
         let update = Entity::update_many()
             .filter(Column::Account.eq(account.as_str()))
             .filter(Column::Host.eq(&self.settings.github_host))
             .filter(Column::InstallationId.eq(id.0))
             .col_expr(Column::Status, Expr::value(status.as_str()))
-            .col_expr(Column::UpdatedAt, Expr::value(stored(OffsetDateTime::now_utc())));
+            .col_expr(Column::UpdatedAt, Expr::value(stored(now)));
         let done = async { update.exec(&self.db).await.map_err(Error::in_table(TABLE)) };
         Ok(self.within(done).await?.rows_affected > 0)
     }

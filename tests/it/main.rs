@@ -8,5 +8,6 @@
     reason = "a test stops where it fails"
 )]
 
+mod layout;
 mod postgres;
 mod store;

@@ -103,7 +103,15 @@ async fn status_follows_the_installation(db: Db) {
     store.bind_installation(&installation("b", 2)).await.unwrap();
     let suspended = ConnectionStatus::Suspended;
     let set = async |owner: &str, id| {
-        store.set_installation_status(&account(owner), InstallationId(id), suspended).await.unwrap()
+        store
+            .set_installation_status(
+                &account(owner),
+                InstallationId(id),
+                suspended,
+                time::OffsetDateTime::UNIX_EPOCH,
+            )
+            .await
+            .unwrap()
     };
     // A late message about an installation that the account no longer has.
     assert!(!set("a", 2).await);

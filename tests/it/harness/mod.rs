@@ -1,0 +1,325 @@
+//! A broker on a real gRPC port, beside a GitHub simulator on a real HTTP port, both on clocks that only a test moves.
+//!
+//! * [`World`]: both, with one App, its installation and one repository.
+//! * [`clock`]: the broker's clock.
+//! * [`status`]: what a failed call says, taken apart.
+//! * [`git`]: the real git.
+
+pub mod clock;
+pub mod git;
+pub mod status;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use aws_lc_rs::{
+    encoding::{AsDer, Pkcs8V1Der},
+    rsa::{KeyPair, KeySize},
+    signature::KeyPair as _,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use ghbroker::{
+    app::{self, Listeners},
+    config::{Config, Log},
+    crypto::{Kek, KeySet},
+    github::{AppIdentity, Limits, Settings, SigningKey},
+    proto::{
+        self, connection_admin_client::ConnectionAdminClient,
+        credential_broker_client::CredentialBrokerClient,
+    },
+};
+use github_sim::{Options, Sim, SimClock, seed};
+use tokio::{sync::oneshot, task::JoinHandle};
+use tonic::transport::Channel;
+
+use clock::TestClock;
+
+/// The account that every world begins with, its repository and its installation.
+pub const ACCOUNT: &str = "tenant-acme";
+pub const REPO: &str = "acme/warehouse";
+pub const INSTALLATION: i64 = 4711;
+pub const CLIENT_ID: &str = "Iv23testClientId0001";
+pub const APP_ID: u64 = 77;
+
+pub struct World {
+    pub sim: Sim,
+    pub broker: CredentialBrokerClient<Channel>,
+    pub admin: ConnectionAdminClient<Channel>,
+    pub address: String,
+    clock: TestClock,
+    folder: Arc<tempfile::TempDir>,
+    stop: Option<oneshot::Sender<()>>,
+    running: Option<JoinHandle<Result<(), app::Error>>>,
+    database_url: String,
+}
+
+/// One key for all tests of the process: making one takes a while.
+pub fn app_key() -> &'static (String, String) {
+    static KEY: std::sync::OnceLock<(String, String)> = std::sync::OnceLock::new();
+    KEY.get_or_init(|| {
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let private: Pkcs8V1Der = pair.as_der().unwrap();
+        (pem("PRIVATE KEY", private.as_ref()), pem("RSA PUBLIC KEY", pair.public_key().as_ref()))
+    })
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(der))
+}
+
+/// What GitHub holds when a world begins: an organization with one repository, and the App installed on it.
+pub fn seed() -> seed::Seed {
+    let level = |list: &[(&str, github_sim::Level)]| -> BTreeMap<String, github_sim::Level> {
+        list.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect()
+    };
+    use github_sim::Level::{Read, Write};
+    seed::Seed {
+        users: vec![
+            seed::User { login: "alice".into(), ..Default::default() },
+            seed::User { login: "mallory".into(), ..Default::default() },
+        ],
+        orgs: vec![seed::Org {
+            login: "acme".into(),
+            members: vec![seed::Member { login: "alice".into(), role: seed::Role::Admin }],
+            ..Default::default()
+        }],
+        apps: vec![seed::App {
+            id: Some(APP_ID),
+            client_id: Some(CLIENT_ID.into()),
+            client_secret: "app-client-secret".into(),
+            slug: "ghbroker-test".into(),
+            owner: "acme".into(),
+            public_key_pem: vec![app_key().1.clone()],
+            permissions: level(&[("contents", Write), ("pull_requests", Write), ("issues", Write), ("metadata", Read)]),
+            ..Default::default()
+        }],
+        repositories: vec![seed::Repository {
+            owner: "acme".into(),
+            name: "warehouse".into(),
+            files: BTreeMap::from([
+                ("README.md".to_owned(), "# Warehouse\n".to_owned()),
+                ("models/orders.sql".to_owned(), "select 1 as id\n".to_owned()),
+            ]),
+            ..Default::default()
+        }],
+        installations: vec![seed::Installation {
+            id: Some(INSTALLATION as u64),
+            app_id: APP_ID,
+            account: "acme".into(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+impl World {
+    /// A world in which nothing is connected yet.
+    pub async fn start() -> Self {
+        Self::start_with(seed()).await
+    }
+
+    /// The same over another GitHub.
+    pub async fn start_with(seed: seed::Seed) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let url = format!("sqlite://{}/ghbroker.db", folder.path().display());
+        Self::start_on(seed, folder, url).await
+    }
+
+    /// The same over a database of its own on a PostgreSQL server.
+    pub async fn start_on_postgres() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::start_on(seed(), folder, crate::postgres::fresh_database().await).await
+    }
+
+    async fn start_on(seed: seed::Seed, folder: Arc<tempfile::TempDir>, database_url: String) -> Self {
+        let options = Options { listen: "127.0.0.1:0".parse().unwrap(), clock: SimClock::manual(), root: None };
+        let sim = Sim::start(options, seed).await.unwrap();
+        let clock = TestClock::starting_at(sim.clock().now());
+        let (stop, running, address) = run(&sim, &clock, &database_url).await;
+        let channel = connect(&address).await;
+        Self {
+            sim,
+            broker: client(channel.clone()),
+            admin: ConnectionAdminClient::new(channel),
+            address,
+            clock,
+            folder,
+            stop: Some(stop),
+            running: Some(running),
+            database_url,
+        }
+    }
+
+    /// A world with [`ACCOUNT`] connected by installation, and [`REPO`] bound: staging -> main.
+    pub async fn connected() -> Self {
+        let mut world = Self::start().await;
+        world.register(ACCOUNT, INSTALLATION).await;
+        world.configure(ACCOUNT, REPO).await;
+        world
+    }
+
+    pub async fn register(&mut self, account: &str, installation_id: i64) {
+        let request = proto::RegisterInstallationRequest {
+            account: account.into(),
+            installation_id,
+            setup_action: proto::SetupAction::Install.into(),
+            ..Default::default()
+        };
+        self.broker.register_installation(request).await.unwrap();
+    }
+
+    pub async fn configure(&mut self, account: &str, repository: &str) {
+        let request = proto::ConfigureRepoRequest {
+            account: account.into(),
+            repository: repository.into(),
+            ..Default::default()
+        };
+        self.admin.configure_repo(request).await.unwrap();
+    }
+
+    /// Moves the time of GitHub and of the broker.
+    pub fn advance(&self, by: Duration) {
+        self.sim.clock().advance(by);
+        self.clock.advance(by);
+    }
+
+    /// Moves only the broker's time: its machine's clock is wrong.
+    pub fn skew(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// Stops the broker in order and starts it again on the same database.
+    pub async fn restart(&mut self) {
+        self.stop().await.unwrap();
+        let (stop, running, address) = run(&self.sim, &self.clock, &self.database_url).await;
+        let channel = connect(&address).await;
+        self.broker = client(channel.clone());
+        self.admin = ConnectionAdminClient::new(channel);
+        (self.stop, self.running, self.address) = (Some(stop), Some(running), address);
+    }
+
+    /// Stops the broker and says how it ended.
+    pub async fn stop(&mut self) -> Result<(), app::Error> {
+        drop(self.stop.take().unwrap().send(()));
+        self.running.take().unwrap().await.unwrap()
+    }
+
+    /// Folder of the world's files.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// A token for [`ACCOUNT`]'s repository with `permissions`.
+    pub async fn token(&self, permissions: &[(&str, &str)]) -> proto::GetRepoTokenResponse {
+        let permissions =
+            permissions.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())).collect();
+        let request =
+            proto::GetRepoTokenRequest { account: ACCOUNT.into(), permissions, ..Default::default() };
+        self.broker.clone().get_repo_token(request).await.unwrap().into_inner()
+    }
+
+    /// Commits files to the staging branch of [`ACCOUNT`].
+    pub async fn commit(
+        &self,
+        message: &str,
+        files: Vec<proto::FileChange>,
+    ) -> Result<proto::CommitFilesResponse, tonic::Status> {
+        let request = proto::CommitFilesRequest {
+            account: ACCOUNT.into(),
+            message: message.into(),
+            files,
+            ..Default::default()
+        };
+        self.broker.clone().commit_files(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// Waits until the simulator has seen `route` `count` times. Ends with a failure if that does not come.
+    pub async fn seen(&self, route: &str, count: usize) {
+        let wait = async {
+            while self.sim.count(route) < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let came = tokio::time::timeout(Duration::from_secs(20), wait).await;
+        assert!(came.is_ok(), "{route} was seen {} times, not {count}", self.sim.count(route));
+    }
+}
+
+/// The route of a mint, as the simulator counts it.
+pub const MINT: &str = "POST /app/installations/{installation_id}/access_tokens";
+
+async fn run(
+    sim: &Sim,
+    clock: &TestClock,
+    database_url: &str,
+) -> (oneshot::Sender<()>, JoinHandle<Result<(), app::Error>>, String) {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let config = config(sim, database_url);
+    let listeners = Listeners::bind(&config).await.unwrap();
+    let address = listeners.grpc.local_addr().unwrap().to_string();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async {
+        drop(stopped.await);
+    };
+    let running = tokio::spawn(app::run(config, listeners, Arc::new(clock.clone()), shutdown));
+    (stop, running, address)
+}
+
+/// What `[github]`, `[database]` and `[encryption]` would say; delays are short, and nothing else differs from a real one.
+pub fn config(sim: &Sim, database_url: &str) -> Config {
+    let kek = Kek::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+    let app = AppIdentity {
+        issuer: CLIENT_ID.into(),
+        private_key: SigningKey::from_pem(app_key().0.as_bytes()).unwrap(),
+    };
+    let limits = Limits {
+        retry_base: Duration::from_millis(1),
+        throttled_base: Duration::from_millis(2),
+        ..Limits::default()
+    };
+    Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        health_listen: None,
+        tls: None,
+        database_url: database_url.to_owned().into(),
+        keys: KeySet::new(kek, Vec::new()),
+        github: Settings {
+            api_url: sim.api_url().parse().unwrap(),
+            graphql_url: sim.graphql_url().parse().unwrap(),
+            web_url: sim.web_url().parse().unwrap(),
+            app: Some(app),
+            oauth: None,
+            limits,
+        },
+        hand_out_pats: true,
+        log: Log { filter: "info".into(), json: true },
+    }
+}
+
+pub async fn connect(address: &str) -> Channel {
+    Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+/// A client that may send the largest commit.
+pub fn client(channel: Channel) -> CredentialBrokerClient<Channel> {
+    CredentialBrokerClient::new(channel).max_encoding_message_size(usize::MAX)
+}
+
+/// A file of a commit.
+pub fn write(path: &str, content: impl Into<Vec<u8>>) -> proto::FileChange {
+    proto::FileChange {
+        path: path.into(),
+        change: Some(proto::file_change::Change::Content(content.into().into())),
+        mode: 0,
+    }
+}
+
+/// An executable file of a commit.
+pub fn executable(path: &str, content: impl Into<Vec<u8>>) -> proto::FileChange {
+    proto::FileChange { mode: proto::FileMode::Executable.into(), ..write(path, content) }
+}
+
+/// A deletion of a commit.
+pub fn delete(path: &str) -> proto::FileChange {
+    let change = Some(proto::file_change::Change::Delete(proto::DeleteFile {}));
+    proto::FileChange { path: path.into(), change, mode: 0 }
+}

@@ -1,0 +1,30 @@
+//! What a failed call says, taken apart as a client's program would.
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// Asserts the contract of every error: one ErrorInfo of ours with this reason, and a sentence. Gives back the details.
+#[track_caller]
+pub fn assert_reason(status: &Status, code: Code, reason: &str) -> ErrorDetails {
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
+    assert_eq!((status.code(), info.reason.as_str()), (code, reason), "{}", status.message());
+    assert_eq!(info.domain, "ghbroker");
+    assert!(status.message().len() > 10, "{:?} is no sentence", status.message());
+    match code {
+        Code::FailedPrecondition => assert!(details.precondition_failure().is_some()),
+        Code::ResourceExhausted | Code::Unavailable => assert!(details.retry_info().is_some()),
+        Code::InvalidArgument => assert!(details.bad_request().is_some()),
+        _ => {}
+    }
+    details
+}
+
+/// The fields that a BadRequest names.
+pub fn bad_fields(status: &Status) -> Vec<String> {
+    let details = assert_reason(status, Code::InvalidArgument, "INVALID_FIELD");
+    let mut fields: Vec<String> =
+        details.bad_request().unwrap().field_violations.iter().map(|v| v.field.clone()).collect();
+    fields.dedup();
+    fields
+}
