@@ -1,20 +1,14 @@
-//! What is called as the App: the App itself, its installations, and their tokens.
+//! What is called as the App: the App itself and its installations.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use serde::Deserialize;
 
 use super::{
     GitHub,
     call::{Answer, Call},
     error::{Error, Kind, Result},
-    wire::or_default,
+    wire::{or_default, permissions},
 };
-use crate::domain::{InstallationId, Permissions, RepoId, RepoName, Token};
-
-/// GitHub's limit for one token.
-const MAX_REPOSITORIES: usize = 500;
+use crate::domain::{InstallationId, Permissions, RepoName};
 
 /// The App.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,28 +53,6 @@ pub struct InstallationAccount {
     pub kind: String,
 }
 
-/// Which repositories a token is for.
-#[derive(Clone, Copy, Debug)]
-pub enum RepoScope<'a> {
-    /// By id, which survives renames; 1 to 500.
-    Ids(&'a [RepoId]),
-    /// By name, where the id is not known yet.
-    Name(&'a RepoName),
-}
-
-/// A new installation token.
-#[derive(Clone, Debug)]
-pub struct MintedToken {
-    /// The token.
-    pub token: Token,
-    /// Its end, by GitHub's clock.
-    pub expires_at: OffsetDateTime,
-    /// What GitHub granted: as asked, and `metadata: read`.
-    pub permissions: Permissions,
-    /// The repositories that it is for, if GitHub lists them.
-    pub repository_ids: Option<Vec<RepoId>>,
-}
-
 impl GitHub {
     /// The App that the configured key belongs to.
     pub async fn app(&self) -> Result<App> {
@@ -102,35 +74,8 @@ impl GitHub {
         self.send_as_app(call).await?.read::<InstallationJson>()?.try_into()
     }
 
-    /// A new token of an installation, for `scope` and no more than `permissions`, which must not be empty.
-    ///
-    /// `NotFound`: uninstalled. `Suspended`. `Forbidden`: the permissions were not granted. `RepositoryNotAccessible`.
-    pub async fn mint(
-        &self,
-        id: InstallationId,
-        scope: RepoScope<'_>,
-        permissions: Permissions,
-    ) -> Result<MintedToken> {
-        let url = self.route(["app", "installations", &id.to_string(), "access_tokens"]);
-        let body = MintRequest::new(scope, permissions)?;
-        // A mint whose answer was lost leaves a token that nobody has: it may be repeated.
-        let call = Call::post("/app/installations/{installation_id}/access_tokens", url)
-            .repeatable()
-            .json(&body, 0)?;
-        self.send_as_app(call).await?.read::<MintedJson>()?.try_into()
-    }
-
-    /// Ends an installation token before its time. One that GitHub no longer knows is ended already.
-    pub async fn revoke(&self, token: &Token) -> Result<()> {
-        let call = Call::delete("/installation/token", self.route(["installation", "token"]));
-        match self.send(&call, Some(token)).await {
-            Err(error) if error.kind != Kind::Unauthorized => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     /// Sends a call with the App's JWT; once more if GitHub refused that only because the clocks differ.
-    async fn send_as_app(&self, call: Call) -> Result<Answer> {
+    pub(super) async fn send_as_app(&self, call: Call) -> Result<Answer> {
         let signer = self.inner.signer.as_ref().ok_or_else(no_app)?;
         let clock = &self.inner.clock;
         let signed = signer.jwt(clock)?;
@@ -150,50 +95,13 @@ fn no_app() -> Error {
     )
 }
 
-#[derive(Serialize)]
-struct MintRequest<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    repository_ids: Option<Vec<i64>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    repositories: Option<[&'a str; 1]>,
-    permissions: BTreeMap<&'static str, &'static str>,
-}
-
-impl<'a> MintRequest<'a> {
-    /// Refuses what GitHub would read as "everything".
-    fn new(scope: RepoScope<'a>, permissions: Permissions) -> Result<Self> {
-        if permissions.is_empty() {
-            return Err(Error::new(Kind::Invalid, "a token needs at least one permission"));
-        }
-        let (repository_ids, repositories) = match scope {
-            RepoScope::Name(repo) => (None, Some([repo.name()])),
-            RepoScope::Ids(ids) if (1..=MAX_REPOSITORIES).contains(&ids.len()) => {
-                (Some(ids.iter().map(|id| id.0).collect()), None)
-            }
-            RepoScope::Ids(_) => {
-                let message = format!("a token is for 1 to {MAX_REPOSITORIES} repositories");
-                return Err(Error::new(Kind::Invalid, message));
-            }
-        };
-        Ok(Self { repository_ids, repositories, permissions: permissions.to_map() })
-    }
-}
-
-/// GitHub's permissions; values that are not strings are none that the broker knows.
-type PermissionsJson = BTreeMap<String, serde_json::Value>;
-
-fn permissions(granted: &PermissionsJson) -> Permissions {
-    let known = granted.iter().filter_map(|(name, level)| Some((name.as_str(), level.as_str()?)));
-    Permissions::from_github(known)
-}
-
 #[derive(Deserialize)]
 struct AppJson {
     id: i64,
     slug: Option<String>,
     client_id: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    permissions: PermissionsJson,
+    #[serde(default, deserialize_with = "permissions")]
+    permissions: Permissions,
 }
 
 impl From<AppJson> for App {
@@ -202,7 +110,7 @@ impl From<AppJson> for App {
             id: app.id,
             slug: app.slug.unwrap_or_default(),
             client_id: app.client_id,
-            permissions: permissions(&app.permissions),
+            permissions: app.permissions,
         }
     }
 }
@@ -213,8 +121,8 @@ struct InstallationJson {
     app_id: i64,
     account: Option<AccountJson>,
     target_type: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    permissions: PermissionsJson,
+    #[serde(default, deserialize_with = "permissions")]
+    permissions: Permissions,
     #[serde(default, deserialize_with = "or_default")]
     repository_selection: String,
     suspended_at: Option<String>,
@@ -247,7 +155,7 @@ impl TryFrom<InstallationJson> for Installation {
                 login: account.login.or(account.slug).unwrap_or_default(),
                 kind: account.kind.or(json.target_type).unwrap_or_default(),
             },
-            permissions: permissions(&json.permissions),
+            permissions: json.permissions,
             repository_selection: json.repository_selection,
             suspended: json.suspended_at.is_some(),
             html_url: json.html_url,
@@ -255,75 +163,9 @@ impl TryFrom<InstallationJson> for Installation {
     }
 }
 
-#[derive(Deserialize)]
-struct MintedJson {
-    token: String,
-    expires_at: String,
-    #[serde(default, deserialize_with = "or_default")]
-    permissions: PermissionsJson,
-    repositories: Option<Vec<RepositoryJson>>,
-}
-
-#[derive(Deserialize)]
-struct RepositoryJson {
-    id: i64,
-}
-
-impl TryFrom<MintedJson> for MintedToken {
-    type Error = Error;
-
-    fn try_from(json: MintedJson) -> Result<Self> {
-        let token = Token::new(json.token);
-        let expires_at = OffsetDateTime::parse(&json.expires_at, &Rfc3339).map_err(|_| {
-            Error::new(Kind::Malformed, "the new token's expires_at is not a date and time")
-        })?;
-        if token.expose().is_empty() {
-            return Err(Error::new(Kind::Malformed, "the new token is empty"));
-        }
-        let ids = |all: Vec<RepositoryJson>| all.into_iter().map(|repo| RepoId(repo.id)).collect();
-        Ok(Self {
-            token,
-            expires_at,
-            permissions: permissions(&json.permissions),
-            repository_ids: json.repositories.map(ids),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Level, Permission};
-
-    const READ: Permissions = Permissions::NONE.with(Permission::CONTENTS, Level::Read);
-
-    #[test]
-    fn never_asks_for_everything() {
-        let ids = [RepoId(1)];
-        let many = vec![RepoId(1); 501];
-        assert!(MintRequest::new(RepoScope::Ids(&ids), Permissions::NONE).is_err());
-        assert!(MintRequest::new(RepoScope::Ids(&[]), READ).is_err());
-        assert!(MintRequest::new(RepoScope::Ids(&many), READ).is_err());
-    }
-
-    #[test]
-    fn asks_as_documented() {
-        let repo: RepoName = "acme/shop".parse().unwrap();
-        let cases = [
-            (
-                RepoScope::Ids(&[RepoId(7)]),
-                r#"{"repository_ids":[7],"permissions":{"contents":"read"}}"#,
-            ),
-            (
-                RepoScope::Name(&repo),
-                r#"{"repositories":["shop"],"permissions":{"contents":"read"}}"#,
-            ),
-        ];
-        for (scope, json) in cases {
-            let request = MintRequest::new(scope, READ).unwrap();
-            assert_eq!(serde_json::to_string(&request).unwrap(), json);
-        }
-    }
 
     #[test]
     fn reads_installations_of_users_and_enterprises() {
@@ -341,19 +183,5 @@ mod tests {
         let enterprise = read(r#"{"id":3,"slug":"big"}"#).unwrap().account;
         assert_eq!((enterprise.login.as_str(), enterprise.kind.as_str()), ("big", "Enterprise"));
         assert_eq!(read("null").unwrap_err().kind, Kind::Malformed);
-    }
-
-    #[test]
-    fn reads_minted_tokens() {
-        let json = r#"{"token":"ghs_x","expires_at":"2026-11-20T13:00:00Z",
-            "permissions":{"contents":"read"},"repositories":[{"id":7,"name":"shop"}]}"#;
-        let minted: MintedToken =
-            serde_json::from_str::<MintedJson>(json).unwrap().try_into().unwrap();
-        assert_eq!(minted.repository_ids, Some(vec![RepoId(7)]));
-        assert_eq!(minted.expires_at, time::macros::datetime!(2026-11-20 13:00:00 UTC));
-        let bare = r#"{"token":"ghs_x","expires_at":"2026-11-20T13:00:00Z"}"#;
-        let minted: MintedToken =
-            serde_json::from_str::<MintedJson>(bare).unwrap().try_into().unwrap();
-        assert_eq!(minted.repository_ids, None);
     }
 }

@@ -124,22 +124,20 @@ impl Answer {
     /// The error of a body that is not as documented. serde's own words can repeat parts of it, even a token: only
     /// the place is told.
     fn unreadable(&self, error: &serde_json::Error) -> Error {
-        let mut told = Error::new(
-            Kind::Malformed,
-            format!(
-                "the answer to {} is not as documented (line {}, column {})",
-                self.route,
-                error.line(),
-                error.column()
-            ),
+        let message = format!(
+            "the answer to {} is not as documented (line {}, column {})",
+            self.route,
+            error.line(),
+            error.column()
         );
-        told.status = Some(self.status);
-        told
+        Error::new(Kind::Malformed, message).of_answer(self.status, &self.headers)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::{HeaderName, HeaderValue};
+
     use super::*;
 
     #[test]
@@ -152,11 +150,17 @@ mod tests {
         let answer = Answer {
             route: "GET /x",
             status: 200,
-            headers: HeaderMap::new(),
+            headers: [(
+                HeaderName::from_static("x-github-request-id"),
+                HeaderValue::from_static("A:1"),
+            )]
+            .into_iter()
+            .collect(),
             body: Bytes::from_static(br#"{"id": "ghs_secret"}"#),
         };
         let error = answer.read::<Wanted>().unwrap_err();
         assert_eq!(error.kind, Kind::Malformed);
+        assert_eq!((error.status, error.request_id.as_deref()), (Some(200), Some("A:1")));
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
 

@@ -62,6 +62,8 @@ fn token_length(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -108,5 +110,24 @@ mod tests {
     fn ends_somewhere() {
         let text = clean(&"ü".repeat(5000), "");
         assert_eq!(text.chars().count(), MAX_LENGTH + 3);
+    }
+
+    proptest! {
+        #[test]
+        fn no_token_is_left_whatever_is_around_it(
+            before in r"\PC{0,30}",
+            token in "gh[a-z]_[A-Za-z0-9]{20,40}|github_pat_[A-Za-z0-9_]{20,40}|eyJ[A-Za-z0-9]{20,40}",
+            after in r"\PC{0,30}",
+        ) {
+            let text = clean(&format!("{before}{token}{after}"), "");
+            prop_assert!(!text.contains(&token));
+        }
+
+        #[test]
+        fn every_text_becomes_one_short_line(text in any::<String>(), secret in any::<String>()) {
+            let text = clean(&text, &secret);
+            prop_assert!(!text.contains(|c: char| c.is_control()));
+            prop_assert!(text.chars().count() <= MAX_LENGTH + 3);
+        }
     }
 }

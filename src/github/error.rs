@@ -173,6 +173,13 @@ impl Error {
         Self { kind, status: Some(status), message: said.message, context: Box::new(context) }
     }
 
+    /// The same, found in an answer of success.
+    pub(super) fn of_answer(mut self, status: u16, headers: &HeaderMap) -> Self {
+        self.status = Some(status);
+        self.context.request_id = headers::request_id(headers).map(|id| clean(id, ""));
+        self
+    }
+
     /// The same with a wait.
     pub(super) fn after(mut self, wait: Duration) -> Self {
         self.context.retry_after = Some(wait);

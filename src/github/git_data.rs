@@ -1,14 +1,14 @@
-//! Branches and git's objects, over REST.
+//! git's objects, over REST.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     GitHub,
     call::Call,
-    error::{Kind, Result},
+    error::Result,
     wire::{Base64, Sha, base64_length, or_default, parsed},
 };
-use crate::domain::{BranchName, FileMode, ObjectId, RepoName, RepoPath, Token};
+use crate::domain::{FileMode, ObjectId, RepoName, RepoPath, Token};
 
 /// A commit.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -95,26 +95,6 @@ impl NewEntry {
     }
 }
 
-#[derive(Deserialize)]
-struct RefJson {
-    #[serde(rename = "ref")]
-    name: String,
-    object: Sha,
-}
-
-#[derive(Serialize)]
-struct NewRef<'a> {
-    #[serde(rename = "ref")]
-    name: &'a str,
-    sha: String,
-}
-
-#[derive(Serialize)]
-struct MovedRef {
-    sha: String,
-    force: bool,
-}
-
 #[derive(Serialize)]
 struct NewBlob<'a> {
     content: Base64<'a>,
@@ -169,6 +149,7 @@ struct CommitJson {
     tree: Sha,
     #[serde(default)]
     parents: Vec<Sha>,
+    #[serde(default)]
     message: String,
     #[serde(default, deserialize_with = "or_default")]
     html_url: String,
@@ -190,54 +171,6 @@ impl From<CommitJson> for Commit {
 const ENTRY_SIZE: usize = 120;
 
 impl GitHub {
-    /// The commit that a branch is at; none if there is no such branch. `EmptyRepository`: there is no branch at all.
-    pub async fn branch_head(
-        &self,
-        token: &Token,
-        repo: &RepoName,
-        branch: &BranchName,
-    ) -> Result<Option<ObjectId>> {
-        let url = self.ref_route(repo, "ref", branch);
-        let call = Call::get("/repos/{owner}/{repo}/git/ref/{ref}", url);
-        let found: RefJson = match self.send(&call, Some(token)).await {
-            Ok(answer) => answer.read()?,
-            Err(error) if error.kind == Kind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        // A host that answers with the first ref that begins like this one must not be believed.
-        Ok((found.name == full_name(branch)).then_some(found.object.sha))
-    }
-
-    /// Makes a branch. `AlreadyExists`; `RefusedByRules`.
-    pub async fn create_branch(
-        &self,
-        token: &Token,
-        repo: &RepoName,
-        branch: &BranchName,
-        at: ObjectId,
-    ) -> Result<()> {
-        let body = NewRef { name: &full_name(branch), sha: at.to_string() };
-        let call =
-            Call::post("/repos/{owner}/{repo}/git/refs", self.repo_route(repo, ["git", "refs"]));
-        self.send(&call.json(&body, 0)?, Some(token)).await?;
-        Ok(())
-    }
-
-    /// Moves a branch forward, never by force. `Stale`: it is not behind `to`; `NotFound`; `RefusedByRules`.
-    pub async fn update_branch(
-        &self,
-        token: &Token,
-        repo: &RepoName,
-        branch: &BranchName,
-        to: ObjectId,
-    ) -> Result<()> {
-        let body = MovedRef { sha: to.to_string(), force: false };
-        let url = self.ref_route(repo, "refs", branch);
-        let call = Call::patch("/repos/{owner}/{repo}/git/refs/{ref}", url).json(&body, 0)?;
-        self.send(&call, Some(token)).await?;
-        Ok(())
-    }
-
     /// A commit.
     pub async fn commit(&self, token: &Token, repo: &RepoName, id: ObjectId) -> Result<Commit> {
         let url = self.repo_route(repo, ["git", "commits", &id.to_string()]);
@@ -314,16 +247,6 @@ impl GitHub {
         let call = Call::post("/repos/{owner}/{repo}/git/commits", url).json(&body, 0)?;
         Ok(self.send(&call, Some(token)).await?.read::<CommitJson>()?.into())
     }
-
-    /// Route of a branch's ref: slashes of the branch stay slashes, as in GitHub's examples.
-    fn ref_route(&self, repo: &RepoName, refs: &str, branch: &BranchName) -> url::Url {
-        let branch = branch.as_str().split('/');
-        self.repo_route(repo, ["git", refs, "heads"].into_iter().chain(branch))
-    }
-}
-
-fn full_name(branch: &BranchName) -> String {
-    format!("refs/heads/{branch}")
 }
 
 #[cfg(test)]

@@ -21,6 +21,9 @@ pub struct RateLimit {
     pub resource: Option<String>,
 }
 
+/// Quotas start anew every hour: whoever asks for more than a day does not mean it.
+const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// `Sun, 06 Nov 1994 08:49:37 GMT`
 const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
     "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
@@ -70,9 +73,10 @@ fn reset(headers: &HeaderMap) -> Option<OffsetDateTime> {
 /// How long GitHub wants to be left alone: `Retry-After` (seconds, or a date as proxies write it), else the end of a
 /// quota that is used up. `now` is by GitHub's clock.
 pub(super) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
-    let until = |end: OffsetDateTime| Duration::try_from(end - now).unwrap_or(Duration::ZERO);
+    let until =
+        |end: OffsetDateTime| Duration::try_from(end - now).unwrap_or(Duration::ZERO).min(MAX_WAIT);
     if let Some(seconds) = number(headers, RETRY_AFTER.as_str()) {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(MAX_WAIT));
     }
     if let Some(end) = text(headers, RETRY_AFTER.as_str()) {
         let end = PrimitiveDateTime::parse(end, HTTP_DATE).ok()?;
@@ -157,6 +161,7 @@ mod tests {
         let quota = |left| [("x-ratelimit-remaining", left), ("x-ratelimit-reset", "1795176090")];
         let cases = [
             (headers(&[("retry-after", "7")]), Some(7)),
+            (headers(&[("retry-after", "18446744073709551615")]), Some(86400)),
             (headers(&date("Fri, 20 Nov 2026 12:00:09 GMT")), Some(9)),
             (headers(&date("Fri, 20 Nov 2026 11:59:00 GMT")), Some(0)),
             (headers(&quota("0")), Some(90)),

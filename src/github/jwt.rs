@@ -40,7 +40,7 @@ impl GitHubClock {
 
     /// The time by GitHub's clock.
     pub(super) fn now(&self) -> OffsetDateTime {
-        self.ours.now() + self.offset()
+        self.ours.now().saturating_add(self.offset())
     }
 
     /// How far GitHub's clock is ahead of ours.
@@ -88,9 +88,9 @@ impl Signer {
         if let Some(signed) = kept.as_ref().filter(|signed| signed.is_good(now)) {
             return Ok(signed.clone());
         }
-        let expires_at = now + LIFE;
+        let expires_at = now.saturating_add(LIFE);
         let claims = Claims {
-            iat: (now - BACKDATED).unix_timestamp(),
+            iat: now.saturating_sub(BACKDATED).unix_timestamp(),
             exp: expires_at.unix_timestamp(),
             iss: &self.identity.issuer,
         };
@@ -131,41 +131,17 @@ fn blames_the_clock(message: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::Future, pin::Pin};
-
     use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
     use time::macros::datetime;
 
     use super::*;
-    use crate::github::{
-        settings::SigningKey,
-        testing::{pem, rsa_pkcs8},
-    };
-
-    struct Manual(Mutex<OffsetDateTime>);
-
-    impl Manual {
-        fn advance(&self, seconds: i64) {
-            *self.0.lock().unwrap() += Duration::seconds(seconds);
-        }
-    }
-
-    impl Clock for Manual {
-        fn now(&self) -> OffsetDateTime {
-            *self.0.lock().unwrap()
-        }
-
-        fn sleep(&self, _: std::time::Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-            Box::pin(std::future::pending())
-        }
-    }
+    use crate::github::testing::{Manual, signing_key};
 
     const NOW: OffsetDateTime = datetime!(2026-11-20 12:00:00 UTC);
 
     fn signer() -> (Signer, GitHubClock, Arc<Manual>) {
-        let key = SigningKey::from_pem(pem("PRIVATE KEY", &rsa_pkcs8()).as_bytes()).unwrap();
-        let ours = Arc::new(Manual(Mutex::new(NOW)));
-        let identity = AppIdentity { issuer: "Iv1.abc".to_owned(), private_key: key };
+        let ours = Manual::at(NOW);
+        let identity = AppIdentity { issuer: "Iv1.abc".to_owned(), private_key: signing_key() };
         (Signer::new(identity), GitHubClock::new(ours.clone()), ours)
     }
 
@@ -202,6 +178,15 @@ mod tests {
         clock.learn(NOW - Duration::minutes(7));
         let expected = (NOW - Duration::minutes(7) + LIFE).unix_timestamp();
         assert_eq!(claims(&signer.jwt(&clock).unwrap())["exp"], expected);
+    }
+
+    #[test]
+    fn survives_any_date() {
+        let (signer, clock, _) = signer();
+        for date in [datetime!(9999-12-31 23:59:59 UTC), datetime!(0000-01-01 00:00 UTC)] {
+            clock.learn(date);
+            assert!(signer.jwt(&clock).is_ok());
+        }
     }
 
     #[test]

@@ -1,24 +1,26 @@
 //! All of the broker's HTTP with GitHub. Nothing outside of this module names an HTTP client.
 //!
 //! ```text
-//! app  users  repositories  git_data  commit  pulls  oauth      one file per part of GitHub's API
-//!   \     \        |           |        |      /     /
-//!    \     \       |           |     graphql  /     /
-//!     jwt   +------+-----------+--------+----+-----+
-//!       \                      |
-//!        +---------------->  send  (one call: limits, breaker, retries, headers)
-//!                              |
-//!       call   breaker   retry   headers   sort -> error (clean)
+//! app  tokens   users  oauth  repositories  branches  git_data  pulls   commit_on_branch     parts of GitHub's API
+//!   \    |         |     |         |           |         |        |           |
+//!   +-jwt-+        +--pages--------+           |         |        |        graphql
+//!      |                    |                  |         |        |           |
+//!      +--------------------+--------+---------+---------+--------+-----------+
+//!                                    |
+//!                                  send                    limits, breaker, retries, headers
+//!                                    |
+//!        call   breaker   retry   headers   sort -> error (clean)
 //! ```
 //!
 //! A call returns its result, or an [`Error`] with everything that GitHub said. Reads, and what is the same done twice,
 //! are sent again after failures that may pass; commits, branches and pull requests never are.
 
 mod app;
+mod branches;
 mod breaker;
 mod call;
 mod clean;
-mod commit;
+mod commit_on_branch;
 mod error;
 mod git_data;
 mod graphql;
@@ -34,6 +36,9 @@ mod settings;
 mod sort;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
+mod tokens;
 mod users;
 mod wire;
 
@@ -43,14 +48,15 @@ use reqwest::{Client, redirect};
 use tokio::sync::Semaphore;
 use url::{Origin, Url};
 
-pub use app::{App, Installation, InstallationAccount, MintedToken, RepoScope};
-pub use commit::{CommitOnBranch, PushedCommit};
+pub use app::{App, Installation, InstallationAccount};
+pub use commit_on_branch::{CommitOnBranch, PushedCommit};
 pub use error::{Context, Detail, Error, Kind, Result};
 pub use git_data::{Commit, Content, EntryKind, NewEntry, Tree, TreeEntry};
 pub use headers::RateLimit;
 pub use pulls::{NewPull, Pull};
 pub use repositories::{Comparison, Divergence, Repository, Role, Rule};
 pub use settings::{AppIdentity, BuildError, Limits, OAuthClient, Settings, SigningKey};
+pub use tokens::{MintedToken, RepoScope};
 pub use users::AuthenticatedUser;
 
 use self::{

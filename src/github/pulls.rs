@@ -66,21 +66,28 @@ struct ChangedPull<'a> {
 struct PullJson {
     number: i64,
     html_url: String,
+    #[serde(default, deserialize_with = "or_default")]
     title: String,
     #[serde(default, deserialize_with = "or_default")]
     body: String,
     #[serde(default, deserialize_with = "or_default")]
     draft: bool,
-    head: EndJson,
-    base: EndJson,
+    head: HeadJson,
+    base: BaseJson,
 }
 
 #[derive(Deserialize)]
-struct EndJson {
+struct HeadJson {
     #[serde(rename = "ref")]
     branch: String,
     #[serde(deserialize_with = "parsed")]
     sha: ObjectId,
+}
+
+#[derive(Deserialize)]
+struct BaseJson {
+    #[serde(rename = "ref")]
+    branch: String,
 }
 
 impl From<PullJson> for Pull {

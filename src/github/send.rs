@@ -193,6 +193,6 @@ fn log(call: &Call, result: &Result<Answer>, took: Duration) {
         ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         request_id,
         remaining = rate.map(|rate| rate.remaining),
-        "GitHub answered"
+        "called GitHub"
     );
 }

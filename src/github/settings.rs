@@ -182,16 +182,16 @@ pub enum BuildError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::github::testing::{pem, rsa_pkcs8};
+    use crate::github::testing::{RSA_PKCS8, pem};
 
     /// Where the PKCS#1 key begins in a PKCS#8 key of 2048 bits.
     const PKCS1_OFFSET: usize = 26;
 
     #[test]
     fn reads_both_forms_of_the_key_and_shows_neither() {
-        let der = rsa_pkcs8();
+        let der = &*RSA_PKCS8;
         let forms =
-            [pem("PRIVATE KEY", &der), pem("RSA PRIVATE KEY", der.get(PKCS1_OFFSET..).unwrap())];
+            [pem("PRIVATE KEY", der), pem("RSA PRIVATE KEY", der.get(PKCS1_OFFSET..).unwrap())];
         for form in forms {
             let key = SigningKey::from_pem(form.as_bytes()).unwrap();
             assert_eq!(format!("{key:?}"), "SigningKey(..)");
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn refuses_what_cannot_sign() {
-        let der = rsa_pkcs8();
+        let der = &*RSA_PKCS8;
         let cut = pem("PRIVATE KEY", &der[..der.len() / 2]);
         for bad in ["", "key", &cut] {
             assert!(SigningKey::from_pem(bad.as_bytes()).is_err());

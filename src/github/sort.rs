@@ -14,13 +14,15 @@ use super::{
 const MAX_DETAILS: usize = 20;
 
 /// Refusals by rules about branches, pushes and commits.
-const RULE_TEXTS: [&str; 13] = [
+const RULE_TEXTS: [&str; 15] = [
     "rule violation",
     "changes must be made through a pull request",
     "must have verified signatures",
     "secret detected in content",
     "creations being restricted",
     "protected branch",
+    "protected ref",
+    "not authorized to push",
     "push protection",
     "required status check",
     "publish a private email",
@@ -77,6 +79,7 @@ pub(super) fn kind(status: u16, headers: &HeaderMap, said: &Said) -> Kind {
         404 | 410 => Kind::NotFound,
         409 => conflict(&text),
         413 => Kind::TooLarge,
+        451 => Kind::Forbidden,
         422 => unprocessable(&text, said),
         501 => Kind::Unsupported,
         500.. => Kind::Server,
@@ -107,9 +110,10 @@ fn forbidden(status: u16, headers: &HeaderMap, text: &str) -> Kind {
 /// What a text alone tells, whatever the status.
 fn refused(text: &str) -> Option<Kind> {
     let has = |part: &str| text.contains(part);
-    if has("suspended") {
+    // Whole phrases: the names of branches and files are in some texts, too.
+    if has("been suspended") || has("was suspended") || has("is suspended") {
         Some(Kind::Suspended)
-    } else if has("archived") {
+    } else if has("was archived") || has("is archived") || has("been archived") {
         Some(Kind::ReadOnly)
     } else if RULE_TEXTS.iter().any(|rule| has(rule)) {
         Some(Kind::RefusedByRules)
@@ -149,29 +153,33 @@ fn unprocessable(text: &str, said: &Said) -> Kind {
 pub(super) fn graphql_kind(error_type: &str, code: &str, message: &str) -> Kind {
     let text = message.to_lowercase();
     let has = |part: &str| text.contains(part);
-    // The schema of the host does not have what was asked for: `undefinedField`, `undefinedType`, ...
-    if code.starts_with("undefined")
+    let lacking = code.starts_with("undefined")
         || has("doesn't exist on type")
-        || has("isn't a defined input type")
+        || has("isn't a defined input type");
+    let moved = has("expected branch to point to") || (has(" is at ") && has("but expected"));
+    if lacking {
+        Kind::Unsupported
+    } else if error_type == "STALE_DATA" || moved {
+        Kind::Stale
+    } else if error_type.starts_with("RATE_LIMIT") || has("rate limit") {
+        Kind::RateLimited
+    } else if error_type == "BRANCH_PROTECTION_RULE_VIOLATION" {
+        Kind::RefusedByRules
+    } else if has("saml enforcement") {
+        Kind::SsoRequired
+    } else if let Some(kind) = refused(&text) {
+        kind
+    } else if matches!(error_type, "FORBIDDEN" | "INSUFFICIENT_SCOPES") {
+        Kind::Forbidden
+    } else if error_type == "NOT_FOUND" || has("branch not found") {
+        Kind::NotFound
+    } else if matches!(error_type, "SERVICE_UNAVAILABLE" | "INTERNAL")
+        || has("something went wrong")
+        || has("timed out")
     {
-        return Kind::Unsupported;
-    }
-    match error_type {
-        "STALE_DATA" => Kind::Stale,
-        _ if has("expected branch to point to") || (has(" is at ") && has("but expected")) => {
-            Kind::Stale
-        }
-        "RATE_LIMITED" | "RATE_LIMIT" | "MAX_NODE_LIMIT_EXCEEDED" => Kind::RateLimited,
-        _ if has("rate limit") => Kind::RateLimited,
-        "BRANCH_PROTECTION_RULE_VIOLATION" => Kind::RefusedByRules,
-        _ if has("saml enforcement") => Kind::SsoRequired,
-        _ if refused(&text).is_some() => refused(&text).unwrap_or(Kind::Forbidden),
-        "FORBIDDEN" | "INSUFFICIENT_SCOPES" => Kind::Forbidden,
-        "NOT_FOUND" => Kind::NotFound,
-        _ if has("branch not found") => Kind::NotFound,
-        "SERVICE_UNAVAILABLE" | "INTERNAL" => Kind::Server,
-        _ if has("something went wrong") || has("timed out") => Kind::Server,
-        _ => Kind::Invalid,
+        Kind::Server
+    } else {
+        Kind::Invalid
     }
 }
 
@@ -221,6 +229,7 @@ mod tests {
             (409, "Repository rule violations found\n\nx", Kind::RefusedByRules),
             (409, "Conflict", Kind::Conflict),
             (413, "", Kind::TooLarge),
+            (451, "Repository access blocked", Kind::Forbidden),
             (422, "Update is not a fast forward", Kind::Stale),
             (422, "Reference already exists", Kind::AlreadyExists),
             (422, "Reference does not exist", Kind::NotFound),
@@ -229,6 +238,8 @@ mod tests {
             (422, "Changes must be made through a pull request.", Kind::RefusedByRules),
             (422, "Commits must have verified signatures.", Kind::RefusedByRules),
             (422, "Secret detected in content", Kind::RefusedByRules),
+            (422, "Cannot update this protected ref.", Kind::RefusedByRules),
+            (403, "You're not authorized to push to this branch.", Kind::RefusedByRules),
             (422, "Cannot create ref due to creations being restricted.", Kind::RefusedByRules),
             (
                 422,
@@ -342,7 +353,7 @@ mod tests {
             (
                 "",
                 "",
-                "A path was requested for deletion which does not exist as of commit oid a",
+                "A path was requested for deletion which does not exist as of commit oid a: suspended/archived.sql",
                 Kind::Invalid,
             ),
         ];

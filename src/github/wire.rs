@@ -1,11 +1,12 @@
 //! Reading and writing single JSON values.
 
-use std::{fmt::Display, str::FromStr};
+use std::{collections::BTreeMap, fmt::Display, str::FromStr};
 
 use base64::{display::Base64Display, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
 
-use crate::domain::ObjectId;
+use crate::domain::{ObjectId, Permissions};
 
 /// For `deserialize_with`: a string that is a word of the domain.
 pub(super) fn parsed<'de, T, D>(deserializer: D) -> Result<T, D::Error>
@@ -23,6 +24,16 @@ where
     D: Deserializer<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// For `deserialize_with`: permissions as GitHub grants them. Values that are not strings are none that the broker knows.
+pub(super) fn permissions<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Permissions, D::Error> {
+    let granted: Option<BTreeMap<String, Value>> = Option::deserialize(deserializer)?;
+    let granted = granted.unwrap_or_default();
+    let known = granted.iter().filter_map(|(name, level)| Some((name.as_str(), level.as_str()?)));
+    Ok(Permissions::from_github(known))
 }
 
 /// An object with nothing but an id, as git's objects name one another.

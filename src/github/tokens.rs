@@ -1,0 +1,182 @@
+//! Installation tokens.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{
+    GitHub,
+    call::Call,
+    error::{Error, Kind, Result},
+    wire::permissions,
+};
+use crate::domain::{InstallationId, Permissions, RepoId, RepoName, Token};
+
+/// GitHub's limit for one token.
+const MAX_REPOSITORIES: usize = 500;
+
+/// Which repositories a token is for.
+#[derive(Clone, Copy, Debug)]
+pub enum RepoScope<'a> {
+    /// By id, which survives renames; 1 to 500.
+    Ids(&'a [RepoId]),
+    /// By name, where the id is not known yet.
+    Name(&'a RepoName),
+}
+
+/// A new installation token.
+#[derive(Clone, Debug)]
+pub struct MintedToken {
+    /// The token.
+    pub token: Token,
+    /// Its end, by GitHub's clock.
+    pub expires_at: OffsetDateTime,
+    /// What GitHub granted: as asked, and `metadata: read`.
+    pub permissions: Permissions,
+    /// The repositories that it is for, if GitHub lists them.
+    pub repository_ids: Option<Vec<RepoId>>,
+}
+
+impl GitHub {
+    /// A new token of an installation, for `scope` and no more than `permissions`, which must not be empty.
+    ///
+    /// `NotFound`: uninstalled. `Suspended`. `Forbidden`: the permissions were not granted. `RepositoryNotAccessible`.
+    pub async fn mint(
+        &self,
+        id: InstallationId,
+        scope: RepoScope<'_>,
+        permissions: Permissions,
+    ) -> Result<MintedToken> {
+        let url = self.route(["app", "installations", &id.to_string(), "access_tokens"]);
+        let body = MintRequest::new(scope, permissions)?;
+        // A mint whose answer was lost leaves a token that nobody has: it may be repeated.
+        let call = Call::post("/app/installations/{installation_id}/access_tokens", url)
+            .repeatable()
+            .json(&body, 0)?;
+        self.send_as_app(call).await?.read::<MintedJson>()?.try_into()
+    }
+
+    /// Ends an installation token before its time. One that GitHub no longer knows is ended already.
+    pub async fn revoke(&self, token: &Token) -> Result<()> {
+        let call = Call::delete("/installation/token", self.route(["installation", "token"]));
+        match self.send(&call, Some(token)).await {
+            Err(error) if error.kind != Kind::Unauthorized => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct MintRequest<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repository_ids: Option<Vec<i64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repositories: Option<[&'a str; 1]>,
+    permissions: BTreeMap<&'static str, &'static str>,
+}
+
+impl<'a> MintRequest<'a> {
+    /// Refuses what GitHub would read as "everything".
+    fn new(scope: RepoScope<'a>, permissions: Permissions) -> Result<Self> {
+        if permissions.is_empty() {
+            return Err(Error::new(Kind::Invalid, "a token needs at least one permission"));
+        }
+        let (repository_ids, repositories) = match scope {
+            RepoScope::Name(repo) => (None, Some([repo.name()])),
+            RepoScope::Ids(ids) if (1..=MAX_REPOSITORIES).contains(&ids.len()) => {
+                (Some(ids.iter().map(|id| id.0).collect()), None)
+            }
+            RepoScope::Ids(_) => {
+                let message = format!("a token is for 1 to {MAX_REPOSITORIES} repositories");
+                return Err(Error::new(Kind::Invalid, message));
+            }
+        };
+        Ok(Self { repository_ids, repositories, permissions: permissions.to_map() })
+    }
+}
+
+#[derive(Deserialize)]
+struct MintedJson {
+    token: String,
+    expires_at: String,
+    #[serde(default, deserialize_with = "permissions")]
+    permissions: Permissions,
+    repositories: Option<Vec<RepositoryJson>>,
+}
+
+#[derive(Deserialize)]
+struct RepositoryJson {
+    id: i64,
+}
+
+impl TryFrom<MintedJson> for MintedToken {
+    type Error = Error;
+
+    fn try_from(json: MintedJson) -> Result<Self> {
+        let token = Token::new(json.token);
+        let expires_at = OffsetDateTime::parse(&json.expires_at, &Rfc3339).map_err(|_| {
+            Error::new(Kind::Malformed, "the new token's expires_at is not a date and time")
+        })?;
+        if token.expose().is_empty() {
+            return Err(Error::new(Kind::Malformed, "the new token is empty"));
+        }
+        let ids = |all: Vec<RepositoryJson>| all.into_iter().map(|repo| RepoId(repo.id)).collect();
+        Ok(Self {
+            token,
+            expires_at,
+            permissions: json.permissions,
+            repository_ids: json.repositories.map(ids),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Level, Permission};
+
+    const READ: Permissions = Permissions::NONE.with(Permission::CONTENTS, Level::Read);
+
+    #[test]
+    fn never_asks_for_everything() {
+        let ids = [RepoId(1)];
+        let many = vec![RepoId(1); 501];
+        assert!(MintRequest::new(RepoScope::Ids(&ids), Permissions::NONE).is_err());
+        assert!(MintRequest::new(RepoScope::Ids(&[]), READ).is_err());
+        assert!(MintRequest::new(RepoScope::Ids(&many), READ).is_err());
+    }
+
+    #[test]
+    fn asks_as_documented() {
+        let repo: RepoName = "acme/shop".parse().unwrap();
+        let cases = [
+            (
+                RepoScope::Ids(&[RepoId(7)]),
+                r#"{"repository_ids":[7],"permissions":{"contents":"read"}}"#,
+            ),
+            (
+                RepoScope::Name(&repo),
+                r#"{"repositories":["shop"],"permissions":{"contents":"read"}}"#,
+            ),
+        ];
+        for (scope, json) in cases {
+            let request = MintRequest::new(scope, READ).unwrap();
+            assert_eq!(serde_json::to_string(&request).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn reads_minted_tokens() {
+        let json = r#"{"token":"ghs_x","expires_at":"2026-11-20T13:00:00Z",
+            "permissions":{"contents":"read"},"repositories":[{"id":7,"name":"shop"}]}"#;
+        let minted: MintedToken =
+            serde_json::from_str::<MintedJson>(json).unwrap().try_into().unwrap();
+        assert_eq!(minted.repository_ids, Some(vec![RepoId(7)]));
+        assert_eq!(minted.expires_at, time::macros::datetime!(2026-11-20 13:00:00 UTC));
+        let bare = r#"{"token":"ghs_x","expires_at":"2026-11-20T13:00:00Z"}"#;
+        let minted: MintedToken =
+            serde_json::from_str::<MintedJson>(bare).unwrap().try_into().unwrap();
+        assert_eq!(minted.repository_ids, None);
+    }
+}
