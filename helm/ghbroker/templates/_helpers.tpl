@@ -1,0 +1,79 @@
+{{- define "ghbroker.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "ghbroker.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else if contains (include "ghbroker.name" .) .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "ghbroker.name" .) | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "ghbroker.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "ghbroker.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "ghbroker.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "ghbroker.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "ghbroker.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "ghbroker.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "ghbroker.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{- define "ghbroker.claimName" -}}
+{{- default (include "ghbroker.fullname" .) .Values.database.volume.existingClaim }}
+{{- end }}
+
+{{/* What values.schema.json cannot say: all mistakes at once, each with what to set. */}}
+{{- define "ghbroker.validate" -}}
+{{- $mistakes := list }}
+{{- with .Values }}
+{{- if not .github.app.issuer }}
+{{- $mistakes = append $mistakes "set github.app.issuer to the App's client id" }}
+{{- end }}
+{{- if not .github.app.existingSecret }}
+{{- $mistakes = append $mistakes "set github.app.existingSecret to the Secret that holds the App's private key" }}
+{{- end }}
+{{- if and .github.oauth.clientId (not .github.oauth.existingSecret) }}
+{{- $mistakes = append $mistakes "set github.oauth.existingSecret to the Secret that holds the client secret, or leave github.oauth.clientId empty" }}
+{{- end }}
+{{- if not .encryption.existingSecret }}
+{{- $mistakes = append $mistakes "set encryption.existingSecret to the Secret that holds the encryption keys" }}
+{{- end }}
+{{- if not .tls.existingSecret }}
+{{- $mistakes = append $mistakes "set tls.existingSecret to a Secret with tls.crt, tls.key and ca.crt: the broker hands out tokens and listens beyond loopback only with mTLS" }}
+{{- end }}
+{{- if and (eq .database.kind "sqlite") (gt (int .replicaCount) 1) }}
+{{- $mistakes = append $mistakes "set replicaCount to 1, or database.kind to postgres: replicas cannot share SQLite" }}
+{{- end }}
+{{- if and (eq .database.kind "postgres") (not .database.existingSecret) }}
+{{- $mistakes = append $mistakes "set database.existingSecret to the Secret that holds the PostgreSQL URL" }}
+{{- end }}
+{{- if and (or .github.apiUrl .github.graphqlUrl .github.webUrl) (not (and .github.apiUrl .github.graphqlUrl .github.webUrl)) }}
+{{- $mistakes = append $mistakes "set all of github.apiUrl, github.graphqlUrl and github.webUrl, or none for github.com" }}
+{{- end }}
+{{- end }}
+{{- if $mistakes }}
+{{- fail (printf "the values of ghbroker are not complete:\n- %s\n" (join "\n- " $mistakes)) }}
+{{- end }}
+{{- end }}
