@@ -63,12 +63,12 @@ install_postgres() {
     local what="tests on PostgreSQL"
     if postgres_found; then return; fi
     if ! has apt-get; then
-        left_out "$what" "no initdb found: install the PostgreSQL server" postgres
+        left_out "$what" "no initdb found: install the PostgreSQL server" postgres::
     elif [ "$(id -u)" != 0 ] && ! has sudo; then
-        left_out "$what" "no initdb found, and neither root nor sudo to run: apt-get install postgresql" postgres
+        left_out "$what" "no initdb found, and neither root nor sudo to run: apt-get install postgresql" postgres::
     else
         say "installing the PostgreSQL server (apt-get install postgresql)"
-        apt_install postgresql || left_out "$what" "apt-get install postgresql failed" postgres
+        apt_install postgresql || left_out "$what" "apt-get install postgresql failed" postgres::
     fi
 }
 
