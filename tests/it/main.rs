@@ -8,6 +8,7 @@
     reason = "a test stops where it fails"
 )]
 
+mod helm;
 mod layout;
 mod postgres;
 mod store;

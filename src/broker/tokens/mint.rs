@@ -34,7 +34,7 @@ impl MintError {
     /// True if the same request may work a little later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::GitHub(error) => error.is_transient() || error.kind == Kind::RateLimited,
+            Self::GitHub(error) => error.is_transient() || error.effect_unknown(),
             Self::WrongScope => false,
             Self::GivenUp => true,
         }
