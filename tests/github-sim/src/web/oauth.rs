@@ -1,0 +1,221 @@
+//! The OAuth pages: authorizing (at once, as the user that the seed names) and exchanging codes for tokens.
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::http::{Answer, Arrived, Outcome, Payload, Refusal, basic, encode, pairs};
+use crate::hub::Hub;
+use crate::secrets::letters;
+use crate::world::{App, OAuthCode, Token, TokenKind, World};
+
+/// A code lives ten minutes.
+const CODE_LIFE: i64 = 600;
+/// An access token lives eight hours.
+const ACCESS_LIFE: i64 = 28_800;
+/// A refresh token lives about six months.
+const REFRESH_LIFE: i64 = 15_897_600;
+/// The most tokens of one user and App; the oldest goes.
+const MOST_TOKENS: usize = 10;
+
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
+    }
+}
+
+/// `GET /login/oauth/authorize`
+pub(super) fn authorize(hub: &Hub, arrived: &Arrived) -> Outcome {
+    let query = Form(pairs(&arrived.query));
+    let mut world = hub.world();
+    let client = query.get("client_id").unwrap_or_default();
+    let app = world.apps.values().find(|a| a.client_id == client).cloned();
+    let app = app.ok_or_else(Refusal::not_found)?;
+    let wanted = query.get("redirect_uri");
+    let known = |uri: &str| app.callback_urls.iter().any(|known| uri.starts_with(known.as_str()));
+    let (target, mismatch) = match (wanted, app.callback_urls.first()) {
+        (Some(uri), Some(_)) if known(uri) => (uri, false),
+        (Some(_), Some(first)) => (first.as_str(), true),
+        (Some(uri), None) => (uri, false),
+        (None, Some(first)) => (first.as_str(), false),
+        (None, None) => return Err(Refusal::new(404, "No redirect_uri, and the App has no callback URL.")),
+    };
+    let target = target.to_owned();
+    let joint = if target.contains('?') { '&' } else { '?' };
+    let state = query.get("state").map(|s| format!("&state={}", encode(s))).unwrap_or_default();
+    if mismatch {
+        let url = format!("{target}{joint}error=redirect_uri_mismatch{state}");
+        return Ok(Answer::new(302, Payload::Empty).with("location", url));
+    }
+    if query.get("code_challenge_method").is_some_and(|method| method != "S256") {
+        return Err(Refusal::new(400, "code_challenge_method must be S256."));
+    }
+    let login = query.get("login").map(str::to_owned).or_else(|| world.authorize_as.clone());
+    let user = match login {
+        Some(login) => world.account(&login),
+        None => world.accounts.values().find(|a| a.type_name() == "User"),
+    };
+    let user_id = user.ok_or_else(|| Refusal::new(404, "Nobody to authorize as; seed a user."))?.id;
+    let code = letters(20).to_lowercase();
+    let stored = OAuthCode {
+        app_id: app.id,
+        user_id,
+        redirect_uri: wanted.map(str::to_owned),
+        challenge: query.get("code_challenge").map(str::to_owned),
+        expires_at: hub.clock.seconds() + CODE_LIFE,
+    };
+    world.codes.insert(code.clone(), stored);
+    let url = format!("{target}{joint}code={code}{state}");
+    Ok(Answer::new(302, Payload::Empty).with("location", url))
+}
+
+/// `POST /login/oauth/access_token`: errors are answered with 200.
+pub(super) fn access_token(hub: &Hub, arrived: &Arrived) -> Answer {
+    let header = |name: &str| {
+        arrived.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
+    };
+    let mut form = if header("content-type").contains("json") {
+        match serde_json::from_slice::<serde_json::Map<String, Value>>(&arrived.body) {
+            Ok(fields) => Form(
+                fields
+                    .into_iter()
+                    .filter_map(|(name, v)| v.as_str().map(|v| (name, v.to_owned())))
+                    .collect(),
+            ),
+            Err(_) => return Refusal::new(400, "Problems parsing JSON").into_answer(),
+        }
+    } else {
+        Form(pairs(&String::from_utf8_lossy(&arrived.body)))
+    };
+    form.0.extend(pairs(&arrived.query));
+    if let Some((id, secret)) = basic(&arrived.headers) {
+        form.0.push(("client_id".to_owned(), id));
+        form.0.push(("client_secret".to_owned(), secret));
+    }
+    let body = exchange(hub, &form).unwrap_or_else(|(error, description)| {
+        json!({
+            "error": error, "error_description": description,
+            "error_uri": "https://docs.github.com/apps/managing-oauth-apps/troubleshooting-oauth-app-access-token-request-errors",
+        })
+    });
+    if header("accept").contains("json") {
+        return Answer::ok(body);
+    }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let pairs: Vec<String> = body
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| format!("{name}={}", encode(&text(value))))
+        .collect();
+    let kind = "application/x-www-form-urlencoded; charset=utf-8";
+    Answer::new(200, Payload::Raw(kind, pairs.join("&").into()))
+}
+
+type Error = (&'static str, &'static str);
+
+fn exchange(hub: &Hub, form: &Form) -> Result<Value, Error> {
+    let mut world = hub.world();
+    let now = hub.clock.seconds();
+    let client = form.get("client_id").unwrap_or_default();
+    let secret = form.get("client_secret").unwrap_or_default();
+    let app = world
+        .apps
+        .values()
+        .find(|app| app.client_id == client && !secret.is_empty() && app.client_secret == secret)
+        .cloned()
+        .ok_or((
+            "incorrect_client_credentials",
+            "The client_id and/or client_secret passed are incorrect.",
+        ))?;
+    match form.get("grant_type") {
+        Some("refresh_token") => {
+            let bad = ("bad_refresh_token", "The refresh token passed is incorrect or expired.");
+            let old = form.get("refresh_token").unwrap_or_default();
+            let token = world.tokens.get(old).filter(|token| !token.expired(now)).ok_or(bad)?;
+            let TokenKind::Refresh { user_id, app_id, .. } = token.kind else { return Err(bad) };
+            if app_id != app.id {
+                return Err(bad);
+            }
+            // The old pair is worth nothing from here on.
+            world.drop_user_token(old);
+            Ok(issue(&mut world, &app, user_id, now))
+        }
+        None | Some("authorization_code") => {
+            let user_id = redeem(&mut world, &app, form, now)?;
+            Ok(issue(&mut world, &app, user_id, now))
+        }
+        Some(_) => Err(("unsupported_grant_type", "The grant_type is not supported.")),
+    }
+}
+
+/// The user of a code, which is used up whatever comes.
+fn redeem(world: &mut World, app: &App, form: &Form, now: i64) -> Result<u64, Error> {
+    let bad = ("bad_verification_code", "The code passed is incorrect or expired.");
+    let code = world.codes.remove(form.get("code").unwrap_or_default()).ok_or(bad)?;
+    if code.app_id != app.id || code.expires_at <= now {
+        return Err(bad);
+    }
+    if form.get("redirect_uri").is_some_and(|uri| Some(uri) != code.redirect_uri.as_deref()) {
+        let text = "The redirect_uri MUST match the registered callback URL for this application.";
+        return Err(("redirect_uri_mismatch", text));
+    }
+    if let Some(challenge) = &code.challenge {
+        let verifier = form.get("code_verifier").unwrap_or_default();
+        let hash = digest::digest(&digest::SHA256, verifier.as_bytes());
+        if URL_SAFE_NO_PAD.encode(hash) != *challenge {
+            return Err(bad);
+        }
+    }
+    Ok(code.user_id)
+}
+
+/// A fresh access token, with a refresh token where the App's user tokens expire.
+pub(crate) fn issue(world: &mut World, app: &App, user_id: u64, now: i64) -> Value {
+    let app_id = app.id;
+    let access = format!("ghu_{}", letters(36));
+    let expires = app.user_tokens_expire;
+    let id = world.fresh_id();
+    let token = |id, kind, life: i64| Token {
+        id,
+        kind,
+        expires_at: expires.then_some(now + life),
+        usable_from: i64::MIN,
+        refusals_left: 0,
+    };
+    world
+        .tokens
+        .insert(access.clone(), token(id, TokenKind::UserToServer { user_id, app_id }, ACCESS_LIFE));
+    let mut body = json!({"access_token": access, "token_type": "bearer", "scope": ""});
+    if expires {
+        let refresh = format!("ghr_{}", letters(76));
+        let id = world.fresh_id();
+        let kind = TokenKind::Refresh { user_id, app_id, access };
+        world.tokens.insert(refresh.clone(), token(id, kind, REFRESH_LIFE));
+        body["refresh_token"] = json!(refresh);
+        body["expires_in"] = json!(ACCESS_LIFE);
+        body["refresh_token_expires_in"] = json!(REFRESH_LIFE);
+    }
+    drop_oldest(world, user_id, app_id);
+    body
+}
+
+fn drop_oldest(world: &mut World, user_id: u64, app_id: u64) {
+    let mut own: Vec<(u64, String)> = world
+        .tokens
+        .iter()
+        .filter(|(_, token)| {
+            matches!(token.kind, TokenKind::UserToServer { user_id: user, app_id: app }
+                if (user, app) == (user_id, app_id))
+        })
+        .map(|(secret, token)| (token.id, secret.clone()))
+        .collect();
+    own.sort();
+    let surplus = own.len().saturating_sub(MOST_TOKENS);
+    for (_, secret) in own.into_iter().take(surplus) {
+        world.drop_user_token(&secret);
+    }
+}
