@@ -47,7 +47,12 @@ impl Violation {
 }
 
 /// Whether the rules let a branch move.
-pub(crate) fn check(hub: &Hub, repo: &Meta, git: &Git, update: &Update<'_>) -> Result<(), Violation> {
+pub(crate) fn check(
+    hub: &Hub,
+    repo: &Meta,
+    git: &Git,
+    update: &Update<'_>,
+) -> Result<(), Violation> {
     let (rules, protection) = {
         let world = hub.world();
         let rules: Vec<Rule> = world

@@ -74,7 +74,15 @@ impl Git {
     /// The paths below `prefix` that the commits of `new` not yet in any ref have touched.
     pub fn touched_by_new_commits(&self, new: &str, prefix: &str) -> Result<Vec<String>> {
         let listing = self.text(&[
-            "log", "--format=", "--name-only", "-m", new, "--not", "--all", "--", prefix,
+            "log",
+            "--format=",
+            "--name-only",
+            "-m",
+            new,
+            "--not",
+            "--all",
+            "--",
+            prefix,
         ])?;
         Ok(listing.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
     }
@@ -102,7 +110,13 @@ fn parse(text: &str) -> Vec<Change> {
         };
         let oid = oid.to_owned();
         changes.push(Change {
-            status, path, previous, oid, additions: 0, deletions: 0, patch: None,
+            status,
+            path,
+            previous,
+            oid,
+            additions: 0,
+            deletions: 0,
+            patch: None,
         });
     }
     for change in &mut changes {

@@ -90,7 +90,9 @@ impl Git {
         let mut count = 0;
         for data in blobs {
             count += 1;
-            input.extend_from_slice(format!("blob\nmark :{count}\ndata {}\n", data.len()).as_bytes());
+            input.extend_from_slice(
+                format!("blob\nmark :{count}\ndata {}\n", data.len()).as_bytes(),
+            );
             input.extend_from_slice(data);
             input.extend_from_slice(b"\n");
         }
@@ -111,8 +113,7 @@ impl Git {
             return Ok(Vec::new());
         }
         let input = oids.join("\n") + "\n";
-        let answer =
-            self.feed(&["cat-file", "--batch-check=%(objecttype)"], input.as_bytes())?;
+        let answer = self.feed(&["cat-file", "--batch-check=%(objecttype)"], input.as_bytes())?;
         let answer = String::from_utf8_lossy(&answer).into_owned();
         Ok(answer
             .lines()

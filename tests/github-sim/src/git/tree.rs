@@ -29,11 +29,20 @@ pub(crate) enum Content {
 /// A change to a tree.
 #[derive(Clone, Debug)]
 pub(crate) enum Edit {
-    Put { path: String, mode: String, content: Content },
+    Put {
+        path: String,
+        mode: String,
+        content: Content,
+    },
     /// A whole tree put at a path.
-    Graft { path: String, oid: String },
+    Graft {
+        path: String,
+        oid: String,
+    },
     /// A file, or everything below a directory.
-    Delete { path: String },
+    Delete {
+        path: String,
+    },
 }
 
 /// Why a tree could not be built.

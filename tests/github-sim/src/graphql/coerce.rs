@@ -21,7 +21,10 @@ impl Problem {
 }
 
 /// A literal of a document as JSON, with its variables filled in; nothing for a variable without a value.
-pub(super) fn literal(value: &Literal<'_, String>, variables: &Map<String, Value>) -> Option<Value> {
+pub(super) fn literal(
+    value: &Literal<'_, String>,
+    variables: &Map<String, Value>,
+) -> Option<Value> {
     Some(match value {
         Literal::Variable(name) => return variables.get(name).cloned(),
         Literal::Int(number) => json!(number.as_i64()),
@@ -60,7 +63,9 @@ pub(super) fn value(
         Value::Null
     };
     match ty {
-        Type::NonNullType(_) if given.is_null() => wrong("Expected value to not be null".to_owned()),
+        Type::NonNullType(_) if given.is_null() => {
+            wrong("Expected value to not be null".to_owned())
+        }
         Type::NonNullType(ty) => value(schema, ty, given, path, problems),
         _ if given.is_null() => Value::Null,
         Type::ListType(ty) => {

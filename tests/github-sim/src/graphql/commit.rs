@@ -61,7 +61,8 @@ pub(super) fn create_on_branch(
     policy::check(context.hub, &repo, &git, &update).map_err(|violation| refused(&violation))?;
     let name = format!("refs/heads/{branch}");
     git.move_ref(&name, Some(&head), &oid).map_err(|_| {
-        let text = format!("Expected branch to point to \"{head}\" but it did not.  Pull and try again.");
+        let text =
+            format!("Expected branch to point to \"{head}\" but it did not.  Pull and try again.");
         Failure::new("STALE_DATA", text)
     })?;
     context.hub.pushed(repo.id);

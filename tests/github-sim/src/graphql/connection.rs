@@ -39,7 +39,9 @@ impl Connection {
         if size > LARGEST_PAGE {
             return Err(Failure::new(
                 "EXCESSIVE_PAGINATION",
-                format!("Requesting {size} records on the connection exceeds the `first` limit of 100 records."),
+                format!(
+                    "Requesting {size} records on the connection exceeds the `first` limit of 100 records."
+                ),
             ));
         }
         let size = usize::try_from(size).unwrap_or(0);
@@ -88,7 +90,8 @@ pub(super) fn page_info(connection: &Connection, field: &str) -> Answered {
         "hasPreviousPage" => (connection.start > 0).into(),
         "startCursor" => json!(connection.cursor(0)).into(),
         "endCursor" => {
-            json!(connection.nodes.len().checked_sub(1).and_then(|last| connection.cursor(last))).into()
+            json!(connection.nodes.len().checked_sub(1).and_then(|last| connection.cursor(last)))
+                .into()
         }
         _ => return Err(gap("PageInfo", field)),
     })

@@ -1,6 +1,7 @@
 //! What the execution of one document shares.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::node::Failure;
 use crate::git::{Git, Reader};
@@ -24,10 +25,10 @@ impl<'h> Context<'h> {
 
     /// A reader of the repository's objects: one process for the whole document.
     pub fn reader(&mut self, repo: &Meta) -> Result<&mut Reader, Failure> {
-        if !self.readers.contains_key(&repo.id) {
-            self.readers.insert(repo.id, Git::at(&repo.dir).reader()?);
+        match self.readers.entry(repo.id) {
+            Entry::Occupied(reader) => Ok(reader.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(Git::at(&repo.dir).reader()?)),
         }
-        self.readers.get_mut(&repo.id).ok_or_else(|| Failure::not_found("no reader"))
     }
 
     /// Lets a mutation's new objects be seen.
@@ -54,7 +55,9 @@ impl<'h> Context<'h> {
     /// A repository by its node id.
     pub fn repository_of_node(&self, node_id: &str) -> Result<Meta, Failure> {
         let unknown = || {
-            Failure::not_found(format!("Could not resolve to a node with the global id of '{node_id}'."))
+            Failure::not_found(format!(
+                "Could not resolve to a node with the global id of '{node_id}'."
+            ))
         };
         let (kind, key) = crate::urls::read_node_id(node_id).ok_or_else(unknown)?;
         let key = key.split(':').next().and_then(|key| key.parse::<u64>().ok());

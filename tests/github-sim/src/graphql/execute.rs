@@ -86,8 +86,7 @@ impl Walker<'_, '_, '_> {
         if field.name == "__typename" {
             return json!(node.type_name());
         }
-        let arguments =
-            arguments(self.schema, node.type_name(), field, &self.plan.variables);
+        let arguments = arguments(self.schema, node.type_name(), field, &self.plan.variables);
         match resolve(self.context, node, &field.name, &arguments) {
             Ok(Got::Value(value)) => value,
             Ok(Got::Node(node)) => self.object(&node, field),

@@ -1,6 +1,7 @@
 //! GraphQL: a document is parsed, validated against the schema, and only then executed, so that a mistake
 //! anywhere in it has no effect, as on GitHub.
 
+mod checker;
 mod coerce;
 mod commit;
 mod connection;
@@ -94,11 +95,7 @@ fn failed(message: &str) -> Value {
 }
 
 /// A field that does not exist fails the test that asked for it, unless the test took it away.
-fn note_unknown(
-    hub: &Hub,
-    errors: &[Value],
-    disabled: &std::collections::BTreeSet<String>,
-) {
+fn note_unknown(hub: &Hub, errors: &[Value], disabled: &std::collections::BTreeSet<String>) {
     for error in errors {
         let extensions = &error["extensions"];
         if extensions["code"] != "undefinedField" {

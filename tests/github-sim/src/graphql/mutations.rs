@@ -70,9 +70,9 @@ fn create_ref(context: &mut Context<'_>, input: &Arguments) -> Result<Fields, Fa
     if !name.starts_with("refs/") || !git.valid_ref_name(name) {
         return Err(Failure::unprocessable(format!("{name} is not a valid ref name.")));
     }
-    let new = git
-        .commit_oid(oid)
-        .ok_or_else(|| Failure::not_found(format!("Could not resolve to a commit with the oid of '{oid}'.")))?;
+    let new = git.commit_oid(oid).ok_or_else(|| {
+        Failure::not_found(format!("Could not resolve to a commit with the oid of '{oid}'."))
+    })?;
     let _writing = repo.writing.lock();
     if git.reference(name)?.is_some() {
         let text = format!("A ref named \"{name}\" already exists in the repository.");
@@ -107,7 +107,9 @@ fn update_refs(context: &mut Context<'_>, input: &Arguments) -> Result<Fields, F
             if before != now {
                 return Err(Failure::new(
                     "STALE_DATA",
-                    format!("Expected \"{name}\" to point to \"{before}\" but it points to \"{now}\"."),
+                    format!(
+                        "Expected \"{name}\" to point to \"{before}\" but it points to \"{now}\"."
+                    ),
                 ));
             }
         }
@@ -140,9 +142,8 @@ fn find(context: &mut Context<'_>, input: &Arguments) -> Result<(Meta, u64), Fai
         let (_, number) = key.split_once(':')?;
         (kind == "PullRequest").then(|| number.parse().ok())?
     });
-    let unknown = || {
-        Failure::not_found(format!("Could not resolve to a node with the global id of '{id}'."))
-    };
+    let unknown =
+        || Failure::not_found(format!("Could not resolve to a node with the global id of '{id}'."));
     Ok((repo, number.ok_or_else(unknown)?))
 }
 
@@ -173,7 +174,8 @@ fn enable_auto_merge(context: &mut Context<'_>, input: &Arguments) -> Result<Fie
     let (issue, pull) = {
         let world = context.hub.world();
         let issue = world.repositories.get(&repo.id).and_then(|r| r.issues.get(&number)).cloned();
-        let issue = issue.ok_or_else(|| Failure::not_found("Could not resolve to a PullRequest."))?;
+        let issue =
+            issue.ok_or_else(|| Failure::not_found("Could not resolve to a PullRequest."))?;
         let pull = issue.pull.clone();
         (issue, pull.ok_or_else(|| Failure::not_found("Could not resolve to a PullRequest."))?)
     };

@@ -86,9 +86,9 @@ pub(super) fn commit(
         "url" => {
             format!("{}/{}/commit/{}", context.hub.urls.web, repo.full_name(), commit.oid).into()
         }
-        "signature" => Got::maybe(
-            commit.signature.as_ref().map(|_| Node::Signature(Box::new(commit.clone()))),
-        ),
+        "signature" => {
+            Got::maybe(commit.signature.as_ref().map(|_| Node::Signature(Box::new(commit.clone()))))
+        }
         "file" => {
             let path = text(arguments, "path").unwrap_or_default();
             let entries = git.tree(&commit.oid, true)?;

@@ -107,9 +107,7 @@ pub(super) fn resolve(
         "headRefOid" => pull.head_sha.clone().into(),
         "baseRefName" => pull.base.clone().into(),
         "baseRefOid" => pull.base_sha.clone().into(),
-        "url" => {
-            format!("{}/{}/pull/{number}", context.hub.urls.web, repo.full_name()).into()
-        }
+        "url" => format!("{}/{}/pull/{number}", context.hub.urls.web, repo.full_name()).into(),
         "repository" => Got::node(Node::Repository(repo.clone())),
         "author" => account(context, issue.user_id),
         "mergeable" => match rest::mergeable(context.hub, repo, issue, pull)?.0 {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use graphql_parser::schema::{Definition, Document, InputValue, Type, TypeDefinition, parse_schema};
+use graphql_parser::schema::{
+    Definition, Document, InputValue, Type, TypeDefinition, parse_schema,
+};
 
 const TEXT: &str = include_str!("schema.graphql");
 
@@ -30,7 +32,10 @@ pub(super) enum Named {
     Enum(BTreeSet<String>),
     Input(BTreeMap<String, Argument>),
     /// An object or an interface, with the interfaces it implements.
-    Object { fields: BTreeMap<String, Field>, implements: Vec<String> },
+    Object {
+        fields: BTreeMap<String, Field>,
+        implements: Vec<String>,
+    },
 }
 
 /// All types by name.
@@ -68,10 +73,9 @@ impl Schema {
                     t.name,
                     Named::Object { fields: fields(t.fields), implements: t.implements_interfaces },
                 ),
-                TypeDefinition::Interface(t) => (
-                    t.name,
-                    Named::Object { fields: fields(t.fields), implements: Vec::new() },
-                ),
+                TypeDefinition::Interface(t) => {
+                    (t.name, Named::Object { fields: fields(t.fields), implements: Vec::new() })
+                }
                 TypeDefinition::Union(_) => continue,
             };
             types.insert(name, named);

@@ -37,7 +37,11 @@ impl Call<'_> {
 
     /// A parameter of the query that is not empty.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
+        self.query
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+            .filter(|v| !v.is_empty())
     }
 
     /// The address of another page of the same list.
@@ -86,9 +90,11 @@ impl Call<'_> {
 
     /// The account as which the caller acts.
     pub fn actor(&self) -> Result<Account, Refusal> {
-        self.hub.world().actor(&self.caller).cloned().ok_or_else(|| {
-            Refusal::new(401, "Requires authentication")
-        })
+        self.hub
+            .world()
+            .actor(&self.caller)
+            .cloned()
+            .ok_or_else(|| Refusal::new(401, "Requires authentication"))
     }
 
     /// 403 in the words for the kind of caller.

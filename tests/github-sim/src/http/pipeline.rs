@@ -57,7 +57,8 @@ pub(crate) async fn respond(
     let (head, body) = request.into_parts();
     let full = head.uri.path().to_owned();
     let (part, path) = part_of(&hub, &head.method, &full);
-    let header = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let header =
+        |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let route = match &part {
         Part::Rest(Some(route)) => route.name(),
         Part::Rest(None) => format!("{} {path}", head.method),
@@ -210,7 +211,9 @@ async fn handle(
     .await;
     match ran {
         Ok(answer) => answer.into_response(),
-        Err(panic) => Refusal::new(500, format!("github-sim: {panic}")).into_answer().into_response(),
+        Err(panic) => {
+            Refusal::new(500, format!("github-sim: {panic}")).into_answer().into_response()
+        }
     }
 }
 

@@ -61,7 +61,10 @@ impl std::fmt::Display for Owner {
 
 /// All buckets.
 #[derive(Debug, Default)]
-pub(crate) struct Rates(Mutex<HashMap<(Owner, &'static str), (u64, i64)>>);
+pub(crate) struct Rates(Mutex<HashMap<(Owner, &'static str), Use>>);
+
+/// What was used, and when that is forgotten.
+type Use = (u64, i64);
 
 const HOUR: i64 = 3600;
 const MINUTE: i64 = 60;
@@ -129,9 +132,8 @@ fn limit(world: &World, owner: &Owner, resource: &str) -> u64 {
         (_, Owner::Address) => 60,
         (_, Owner::Installation(id)) => {
             let repositories = world.installations.get(id).map_or(0, |installation| {
-                let covered = |r: &&crate::world::Repository| {
-                    installation.covers(r.meta.id, r.meta.owner_id)
-                };
+                let covered =
+                    |r: &&crate::world::Repository| installation.covers(r.meta.id, r.meta.owner_id);
                 world.repositories.values().filter(covered).count()
             });
             let more = u64::try_from(repositories.saturating_sub(20)).unwrap_or(0) * 50;

@@ -53,11 +53,7 @@ impl Route {
     }
 }
 
-fn fit(
-    template: &[&'static str],
-    path: &[&str],
-    params: &mut Vec<(&'static str, String)>,
-) -> bool {
+fn fit(template: &[&'static str], path: &[&str], params: &mut Vec<(&'static str, String)>) -> bool {
     let Some((first, rest)) = template.split_first() else { return path.is_empty() };
     let Some(name) = first.strip_prefix('{').and_then(|p| p.strip_suffix('}')) else {
         return path.first() == Some(first) && fit(rest, &path[1..], params);

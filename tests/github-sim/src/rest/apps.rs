@@ -10,9 +10,7 @@ use crate::http::{Answer, Call, Input, Outcome, Payload, Refusal};
 use crate::level::{KNOWN_PERMISSIONS, Level};
 use crate::secrets;
 use crate::seed::Selection;
-use crate::world::{
-    Caller, Installation, Meta, ReplicationLag, Token, TokenKind, World,
-};
+use crate::world::{Caller, Installation, Meta, ReplicationLag, Token, TokenKind, World};
 
 /// An installation token lives one hour.
 const TOKEN_LIFE: i64 = 3600;
@@ -41,10 +39,7 @@ pub(super) fn app_id(call: &Call<'_>) -> Option<u64> {
 }
 
 /// The installation of the path, when it is the calling App's.
-pub(super) fn own_installation(
-    call: &Call<'_>,
-    world: &World,
-) -> Result<Installation, Refusal> {
+pub(super) fn own_installation(call: &Call<'_>, world: &World) -> Result<Installation, Refusal> {
     let id = call.id("installation_id")?;
     let installation = world.installations.get(&id).ok_or_else(Refusal::not_found)?;
     if Some(installation.app_id) == app_id(call) {
@@ -125,7 +120,9 @@ fn permissions(
         let Some(level) = level.filter(|_| KNOWN_PERMISSIONS.contains(&name.as_str())) else {
             return Err(Refusal::new(
                 422,
-                format!("Invalid request.\n\nFor 'properties/permissions', {name} is not permitted."),
+                format!(
+                    "Invalid request.\n\nFor 'properties/permissions', {name} is not permitted."
+                ),
             ));
         };
         let granted = installation.permissions.get(name).copied().unwrap_or_default();

@@ -72,7 +72,10 @@ pub(super) fn get(call: &Call<'_>) -> Outcome {
         .ok_or_else(Refusal::not_found)?;
     if call.wants_raw() {
         let body = Bytes::from(object.data);
-        return Ok(Answer::new(200, Payload::Raw("application/vnd.github.raw; charset=utf-8", body)));
+        return Ok(Answer::new(
+            200,
+            Payload::Raw("application/vnd.github.raw; charset=utf-8", body),
+        ));
     }
     let repo = call.repo()?;
     Ok(Answer::ok(json!({

@@ -75,11 +75,7 @@ pub(super) fn protection(call: &Call<'_>) -> Outcome {
     let protection = world
         .protection_of(repo.id, branch)
         .ok_or_else(|| Refusal::new(404, "Branch not protected"))?;
-    let url = format!(
-        "{}/branches/{}/protection",
-        view::api(&call.hub.urls, repo),
-        encode(branch)
-    );
+    let url = format!("{}/branches/{}/protection", view::api(&call.hub.urls, repo), encode(branch));
     let off = json!({"enabled": false});
     let mut body = json!({
         "url": url,

@@ -45,7 +45,8 @@ pub(super) fn compare(call: &Call<'_>) -> Outcome {
     let page = Page::of(call, ahead);
     let commits = git.commits(&page.items)?;
     let ends = git.commits(&[base_oid, relation.merge_base.clone()])?;
-    let changes = if first_page { git.changes(Some(&relation.merge_base), &head_oid)? } else { vec![] };
+    let changes =
+        if first_page { git.changes(Some(&relation.merge_base), &head_oid)? } else { vec![] };
     let urls = &call.hub.urls;
     let files: Vec<Value> =
         changes.iter().take(MOST_FILES).map(|c| view::change(urls, repo, &head_oid, c)).collect();

@@ -39,7 +39,9 @@ pub(super) fn ident(input: &Input, field: &str, now: i64) -> Result<Option<Ident
     let when = match who.text("date")? {
         None => now,
         Some(date) => OffsetDateTime::parse(date, &Rfc3339)
-            .map_err(|_| Refusal::new(422, format!("Invalid request.\n\n{date} is not a valid date-time.")))?
+            .map_err(|_| {
+                Refusal::new(422, format!("Invalid request.\n\n{date} is not a valid date-time."))
+            })?
             .unix_timestamp(),
     };
     if name.trim().is_empty() {

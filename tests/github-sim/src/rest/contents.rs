@@ -99,7 +99,8 @@ pub(super) fn get(call: &Call<'_>) -> Outcome {
 fn directory(call: &Call<'_>, git: &Git, tree: &str, path: &str, at: &str) -> Outcome {
     let mut shown = Vec::new();
     for found in git.tree(tree, false)? {
-        let full = if path.is_empty() { found.path.clone() } else { format!("{path}/{}", found.path) };
+        let full =
+            if path.is_empty() { found.path.clone() } else { format!("{path}/{}", found.path) };
         shown.push(entry(call, &full, at, &found)?);
     }
     Ok(Answer::ok(Value::Array(shown)))
@@ -222,7 +223,8 @@ pub(super) fn delete(call: &Call<'_>) -> Outcome {
     let _writing = repo.writing.lock();
     let target = target(call, &input)?;
     let path = call.param("path").to_owned();
-    let found = target.found.as_ref().filter(|f| f.kind == "blob").ok_or_else(Refusal::not_found)?;
+    let found =
+        target.found.as_ref().filter(|f| f.kind == "blob").ok_or_else(Refusal::not_found)?;
     check_sha(&path, Some(sha), Some(found))?;
     let made = commit(call, &input, &target, Edit::Delete { path })?;
     Ok(Answer::ok(json!({"content": null, "commit": made})))

@@ -97,7 +97,8 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
     let repo = call.repo()?;
     let world = call.hub.world();
     let state = call.query("state").unwrap_or("open");
-    let wanted: Vec<&str> = call.query("labels").map(|l| l.split(',').collect()).unwrap_or_default();
+    let wanted: Vec<&str> =
+        call.query("labels").map(|l| l.split(',').collect()).unwrap_or_default();
     let Some(repository) = world.repositories.get(&repo.id) else {
         return Err(Refusal::not_found());
     };
@@ -169,7 +170,13 @@ pub(super) fn update(call: &Call<'_>) -> Outcome {
     get(call)
 }
 
-fn show_comment(world: &World, urls: &Urls, repo: &Meta, issue: &Issue, comment: &Comment) -> Value {
+fn show_comment(
+    world: &World,
+    urls: &Urls,
+    repo: &Meta,
+    issue: &Issue,
+    comment: &Comment,
+) -> Value {
     let (api, page) = (view::api(urls, repo), view::page(urls, repo));
     json!({
         "id": comment.id, "node_id": node_id("IssueComment", &comment.id.to_string()),

@@ -73,9 +73,8 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
 
 fn answer(call: &Call<'_>) -> Outcome {
     let repo = call.repo()?;
-    let shown = issues::with(call, |world, issue| {
-        issues::labels(world, &call.hub.urls, repo, issue)
-    })?;
+    let shown =
+        issues::with(call, |world, issue| issues::labels(world, &call.hub.urls, repo, issue))?;
     Ok(Answer::ok(Value::Array(shown)))
 }
 

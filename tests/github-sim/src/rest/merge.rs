@@ -87,10 +87,7 @@ pub(super) fn merge(call: &Call<'_>) -> Outcome {
         _ => return Err(Refusal::new(422, "Invalid request.\n\nmerge_method is not valid.")),
     }
     if input.text("sha")?.is_some_and(|sha| sha != pull.head_sha) {
-        return Err(Refusal::new(
-            409,
-            "Head branch was modified. Review and try the merge again.",
-        ));
+        return Err(Refusal::new(409, "Head branch was modified. Review and try the merge again."));
     }
     let git = call.git()?;
     let tree = git
@@ -99,7 +96,8 @@ pub(super) fn merge(call: &Call<'_>) -> Outcome {
     let actor = call.actor()?;
     let authors = web_flow(&actor, call.now());
     let (title, parents) = if method == "merge" {
-        let title = format!("Merge pull request #{} from {}/{}", issue.number, repo.owner, pull.head);
+        let title =
+            format!("Merge pull request #{} from {}/{}", issue.number, repo.owner, pull.head);
         (title, vec![pull.base_sha.clone(), pull.head_sha.clone()])
     } else {
         (format!("{} (#{})", issue.title, issue.number), vec![pull.base_sha.clone()])
@@ -117,9 +115,9 @@ pub(super) fn merge(call: &Call<'_>) -> Outcome {
     let update =
         Update { branch: &pull.base, old: Some(&pull.base_sha), new: Some(&oid), merge: true };
     policy::check(call.hub, repo, &git, &update).map_err(|violation| violation.refusal(405))?;
-    git.move_ref(&format!("refs/heads/{}", pull.base), Some(&pull.base_sha), &oid).map_err(|_| {
-        Refusal::new(409, "Base branch was modified. Review and try the merge again.")
-    })?;
+    git.move_ref(&format!("refs/heads/{}", pull.base), Some(&pull.base_sha), &oid).map_err(
+        |_| Refusal::new(409, "Base branch was modified. Review and try the merge again."),
+    )?;
     call.hub.pushed(repo.id);
     let now = call.now();
     let mut world = call.hub.world();

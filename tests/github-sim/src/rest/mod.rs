@@ -14,6 +14,7 @@ mod merge;
 mod meta;
 mod oauth_apps;
 mod orgs;
+mod pull_view;
 mod pulls;
 mod refs;
 mod repos;
@@ -25,9 +26,9 @@ mod users;
 pub(crate) mod view;
 
 pub(crate) use commits::web_flow;
-pub(crate) use merge::mergeable;
 pub(crate) use issues::show as issue_json;
-pub(crate) use pulls::{refresh, simple as pull_json};
+pub(crate) use merge::mergeable;
+pub(crate) use pull_view::{refresh, simple as pull_json};
 pub(crate) use trees::valid_path;
 
 use crate::http::Needs::{App, Client, Installation, Open, Person, Repo, Token};

@@ -102,7 +102,12 @@ pub(super) fn revoke_credentials(call: &Call<'_>) -> Outcome {
     let input = call.input()?;
     let secrets = match input.texts("credentials")? {
         Some(secrets) if (1..=MOST_CREDENTIALS).contains(&secrets.len()) => secrets,
-        _ => return Err(Refusal::new(422, "Invalid request.\n\n\"credentials\" takes 1 to 1000 items.")),
+        _ => {
+            return Err(Refusal::new(
+                422,
+                "Invalid request.\n\n\"credentials\" takes 1 to 1000 items.",
+            ));
+        }
     };
     let mut world = call.hub.world();
     for secret in &secrets {

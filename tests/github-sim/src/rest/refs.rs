@@ -46,8 +46,11 @@ pub(super) fn matching(call: &Call<'_>) -> Outcome {
 fn wanted_commit(git: &Git, sha: &str) -> Result<String, Refusal> {
     let full = sha.len() == 40 && sha.bytes().all(|b| b.is_ascii_hexdigit());
     if !full {
-        return Err(Refusal::new(422, "The sha parameter must be exactly 40 characters and contain \
-                                       only [0-9a-f]."));
+        return Err(Refusal::new(
+            422,
+            "The sha parameter must be exactly 40 characters and contain \
+                                       only [0-9a-f].",
+        ));
     }
     git.commit_oid(sha).ok_or_else(|| Refusal::new(422, "Object does not exist"))
 }
@@ -85,9 +88,7 @@ pub(super) fn update(call: &Call<'_>) -> Outcome {
     let new = wanted_commit(&git, input.needed_text("sha")?)?;
     let repo = call.repo()?;
     let _writing = repo.writing.lock();
-    let now = git
-        .reference(&name)?
-        .ok_or_else(|| Refusal::new(422, "Reference does not exist"))?;
+    let now = git.reference(&name)?.ok_or_else(|| Refusal::new(422, "Reference does not exist"))?;
     if !force && !git.is_ancestor(&now.oid, &new) {
         return Err(Refusal::new(422, "Update is not a fast forward"));
     }
@@ -106,9 +107,7 @@ pub(super) fn delete(call: &Call<'_>) -> Outcome {
     let name = full_name(call);
     let repo = call.repo()?;
     let _writing = repo.writing.lock();
-    let now = git
-        .reference(&name)?
-        .ok_or_else(|| Refusal::new(422, "Reference does not exist"))?;
+    let now = git.reference(&name)?.ok_or_else(|| Refusal::new(422, "Reference does not exist"))?;
     if let Some(branch) = name.strip_prefix("refs/heads/") {
         let update = Update { branch, old: Some(&now.oid), new: None, merge: false };
         policy::check(call.hub, repo, &git, &update).map_err(|v| v.refusal(422))?;

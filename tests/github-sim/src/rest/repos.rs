@@ -24,8 +24,10 @@ pub(super) fn update(call: &Call<'_>) -> Outcome {
         if call.git()?.head(branch).is_none() {
             return Err(Refusal::new(
                 422,
-                format!("The branch {branch} was not found. Please push that ref first or create it via \
-                         the Git Data API."),
+                format!(
+                    "The branch {branch} was not found. Please push that ref first or create it via \
+                         the Git Data API."
+                ),
             ));
         }
         call.git()?.run(&["symbolic-ref", "HEAD", &format!("refs/heads/{branch}")])?;

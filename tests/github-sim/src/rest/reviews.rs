@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{pulls, view};
+use super::{pull_view, pulls, view};
 use crate::clock::iso;
 use crate::http::{Answer, Call, Outcome, Page, Payload, Refusal};
 use crate::level::Level;
@@ -56,7 +56,10 @@ pub(super) fn request(call: &Call<'_>) -> Outcome {
                 return Err(refused());
             }
             if account.id == issue.user_id {
-                return Err(Refusal::new(422, "Review cannot be requested from pull request author."));
+                return Err(Refusal::new(
+                    422,
+                    "Review cannot be requested from pull request author.",
+                ));
             }
             ids.push(account.id);
         }
@@ -80,7 +83,7 @@ pub(super) fn remove(call: &Call<'_>) -> Outcome {
 fn answer(call: &Call<'_>, status: u16) -> Outcome {
     let (issue, pull) = pulls::find(call)?;
     let world = call.hub.world();
-    let body = pulls::simple(&world, &call.hub.urls, call.repo()?, &issue, &pull);
+    let body = pull_view::simple(&world, &call.hub.urls, call.repo()?, &issue, &pull);
     Ok(Answer::new(status, Payload::Json(body)))
 }
 

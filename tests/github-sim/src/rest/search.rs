@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{issues, view};
-use crate::http::{Answer, Call, Outcome, Page, Refusal};
+use crate::http::{Call, Outcome, Page, Refusal};
 use crate::level::Level;
 use crate::world::Meta;
 
@@ -106,13 +106,15 @@ pub(super) fn issues(call: &Call<'_>) -> Outcome {
             let text = format!("{} {}", issue.title, issue.body.as_deref().unwrap_or_default());
             let text = text.to_lowercase();
             let fits = query.words.iter().all(|word| text.contains(word.as_str()))
-                && query.all("is").chain(query.all("type")).chain(query.all("state")).all(|is| match is {
-                    "open" => issue.open,
-                    "closed" => !issue.open,
-                    "pr" => issue.pull.is_some(),
-                    "issue" => issue.pull.is_none(),
-                    "merged" => issue.pull.as_ref().is_some_and(|p| p.merged_at.is_some()),
-                    _ => true,
+                && query.all("is").chain(query.all("type")).chain(query.all("state")).all(|is| {
+                    match is {
+                        "open" => issue.open,
+                        "closed" => !issue.open,
+                        "pr" => issue.pull.is_some(),
+                        "issue" => issue.pull.is_none(),
+                        "merged" => issue.pull.as_ref().is_some_and(|p| p.merged_at.is_some()),
+                        _ => true,
+                    }
                 })
                 && query.all("label").all(|label| issue.labels.iter().any(|l| l == label))
                 && query.all("head").all(|h| issue.pull.as_ref().is_some_and(|p| p.head == h))
@@ -124,6 +126,6 @@ pub(super) fn issues(call: &Call<'_>) -> Outcome {
             }
         }
     }
-    let page: Answer = Page::of(call, found).answer_as("items", json!({"incomplete_results": false}));
-    Ok(page)
+    let rest = json!({"incomplete_results": false, "search_type": "lexical"});
+    Ok(Page::of(call, found).answer_as("items", rest))
 }

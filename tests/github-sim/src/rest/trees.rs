@@ -81,7 +81,9 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
     let sha = git.edit_tree(base.as_deref(), &edits).map_err(|error| match error {
         TreeError::Missing(_) => Refusal::new(422, "GitRPC::BadObjectState"),
         // The paths contradict each other, or cannot stand in a tree.
-        TreeError::Git(error) => Refusal::new(422, format!("Invalid tree info ({})", error.command)),
+        TreeError::Git(error) => {
+            Refusal::new(422, format!("Invalid tree info ({})", error.command))
+        }
     })?;
     Ok(Answer::created(show(call, &sha, git.tree(&sha, false)?)?))
 }
@@ -126,9 +128,9 @@ fn edit(entry: &Input) -> Result<Edit, Refusal> {
 /// Whether a path may stand in a tree: no empty, dotted or `.git` part.
 pub(crate) fn valid_path(path: &str) -> bool {
     !path.contains('\0')
-        && path.split('/').all(|part| {
-            !matches!(part, "" | "." | "..") && !part.eq_ignore_ascii_case(".git")
-        })
+        && path
+            .split('/')
+            .all(|part| !matches!(part, "" | "." | "..") && !part.eq_ignore_ascii_case(".git"))
 }
 
 /// An App gets 403 for workflow files, a person 404, without the permission for them.
@@ -159,7 +161,8 @@ fn check_objects(git: &Git, edits: &[Edit]) -> Result<(), Refusal> {
         })
         .collect();
     let oids: Vec<&str> = named.iter().map(|(oid, _)| *oid).collect();
-    let wrong = |oid: &str, kind: &str| Refusal::new(422, format!("tree.sha {oid} is not a valid {kind}"));
+    let wrong =
+        |oid: &str, kind: &str| Refusal::new(422, format!("tree.sha {oid} is not a valid {kind}"));
     let odd = |oid: &&str| oid.len() != 40 || !oid.bytes().all(|b| b.is_ascii_hexdigit());
     if let Some(oid) = oids.iter().copied().find(|oid| odd(oid)) {
         return Err(wrong(oid, "blob"));
@@ -180,9 +183,12 @@ fn check_contents(call: &Call<'_>, edits: &[Edit]) -> Result<(), Refusal> {
         })
     };
     if inline().map(<[u8]>::len).sum::<usize>() > MOST_INLINE {
-        return Err(Refusal::new(422, "Sorry, your input was too large to process. Consider creating \
+        return Err(Refusal::new(
+            422,
+            "Sorry, your input was too large to process. Consider creating \
                                        the blobs/trees in a local clone of the repository and then \
-                                       pushing it to GitHub."));
+                                       pushing it to GitHub.",
+        ));
     }
     policy::check_secrets(call.hub, inline()).map_err(|violation| violation.refusal(409))
 }

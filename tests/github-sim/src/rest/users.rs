@@ -129,11 +129,7 @@ pub(super) fn repositories_of(call: &Call<'_>) -> Outcome {
     Ok(repositories_page(call, &world, all).answer())
 }
 
-pub(super) fn repositories_page(
-    call: &Call<'_>,
-    world: &World,
-    all: Vec<&Meta>,
-) -> Page<Value> {
+pub(super) fn repositories_page(call: &Call<'_>, world: &World, all: Vec<&Meta>) -> Page<Value> {
     let show = |r: &Meta| view::repository(world, &call.hub.urls, r, &call.caller);
     Page::of(call, all).map(show)
 }

@@ -47,7 +47,9 @@ pub(crate) async fn git_http(
 }
 
 fn writes(page: &GitPage, arrived: &Arrived) -> bool {
-    let asked = || pairs(&arrived.query).into_iter().any(|(n, v)| n == "service" && v == "git-receive-pack");
+    let asked = || {
+        pairs(&arrived.query).into_iter().any(|(n, v)| n == "service" && v == "git-receive-pack")
+    };
     page.service == Service::ReceivePack || (page.service == Service::InfoRefs && asked())
 }
 
@@ -91,7 +93,8 @@ fn admit(hub: &Hub, page: &GitPage, arrived: &Arrived) -> Result<(Meta, Caller),
     let Some(repo) = world.repository(&page.owner, &page.name).map(|r| r.meta.clone()) else {
         let moved = world.moved_repository(&page.owner, &page.name);
         let moved = moved.filter(|r| world.sees(&caller, &r.meta)).ok_or_else(unknown)?;
-        let query = if arrived.query.is_empty() { String::new() } else { format!("?{}", arrived.query) };
+        let query =
+            if arrived.query.is_empty() { String::new() } else { format!("?{}", arrived.query) };
         let url = format!(
             "{}/{}.git/{}{query}",
             hub.urls.web,

@@ -41,7 +41,9 @@ pub(super) fn authorize(hub: &Hub, arrived: &Arrived) -> Outcome {
         (Some(_), Some(first)) => (first.as_str(), true),
         (Some(uri), None) => (uri, false),
         (None, Some(first)) => (first.as_str(), false),
-        (None, None) => return Err(Refusal::new(404, "No redirect_uri, and the App has no callback URL.")),
+        (None, None) => {
+            return Err(Refusal::new(404, "No redirect_uri, and the App has no callback URL."));
+        }
     };
     let target = target.to_owned();
     let joint = if target.contains('?') { '&' } else { '?' };
@@ -186,9 +188,10 @@ pub(crate) fn issue(world: &mut World, app: &App, user_id: u64, now: i64) -> Val
         usable_from: i64::MIN,
         refusals_left: 0,
     };
-    world
-        .tokens
-        .insert(access.clone(), token(id, TokenKind::UserToServer { user_id, app_id }, ACCESS_LIFE));
+    world.tokens.insert(
+        access.clone(),
+        token(id, TokenKind::UserToServer { user_id, app_id }, ACCESS_LIFE),
+    );
     let mut body = json!({"access_token": access, "token_type": "bearer", "scope": ""});
     if expires {
         let refresh = format!("ghr_{}", letters(76));

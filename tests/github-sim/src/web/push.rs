@@ -72,7 +72,8 @@ impl Pipes {
             if line == "end" {
                 break;
             }
-            if let Some((name, value)) = line.split_once('=').filter(|(n, _)| n.starts_with("GIT_")) {
+            if let Some((name, value)) = line.split_once('=').filter(|(n, _)| n.starts_with("GIT_"))
+            {
                 variables.push((name.to_owned(), value.to_owned()));
             } else {
                 updates.push(line);

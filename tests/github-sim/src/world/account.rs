@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::http::encode;
 use crate::level::Level;
 use crate::seed::{PatPolicy, Role};
 use crate::urls::Urls;
@@ -64,7 +65,15 @@ impl Account {
 
     /// GitHub's `simple-user`.
     pub fn json(&self, urls: &Urls) -> Value {
-        let api = format!("{}/users/{}", urls.api, self.login);
+        // The brackets of a bot's login may not stand in an address.
+        let login = encode(&self.login);
+        let api = format!("{}/users/{login}", urls.api);
+        let page = match self.kind {
+            AccountKind::Bot => {
+                format!("{}/apps/{}", urls.web, self.login.trim_end_matches("[bot]"))
+            }
+            AccountKind::User | AccountKind::Organization { .. } => format!("{}/{login}", urls.web),
+        };
         json!({
             "login": self.login,
             "id": self.id,
@@ -72,7 +81,7 @@ impl Account {
             "avatar_url": format!("{}/avatars/u/{}", urls.web, self.id),
             "gravatar_id": "",
             "url": api,
-            "html_url": format!("{}/{}", urls.web, self.login),
+            "html_url": page,
             "followers_url": format!("{api}/followers"),
             "following_url": format!("{api}/following{{/other_user}}"),
             "gists_url": format!("{api}/gists{{/gist_id}}"),

@@ -192,8 +192,7 @@ impl World {
                     .min(by_role(self.role(*user_id, repo), permission))
             }
             Some(TokenKind::FineGrained { user_id, owner_id, repositories, permissions }) => {
-                let covered =
-                    *owner_id == repo.owner_id && within(repositories.as_ref(), repo.id);
+                let covered = *owner_id == repo.owner_id && within(repositories.as_ref(), repo.id);
                 if covered {
                     listed(permissions, permission)
                         .min(by_role(self.role(*user_id, repo), permission))

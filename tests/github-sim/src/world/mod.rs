@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(crate) use account::{Account, AccountKind};
 pub(crate) use app::{App, Installation, OAuthCode};
-pub(crate) use caller::{Caller, Grant};
 pub use caller::Credential;
+pub(crate) use caller::{Caller, Grant};
 pub(crate) use pull::{Comment, Issue, Label, Pull, Review};
 pub(crate) use repository::{Meta, Repository};
 pub use rules::Rule;

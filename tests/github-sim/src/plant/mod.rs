@@ -1,19 +1,14 @@
-//! Putting the items of a seed into the world, and the real git repositories on disk.
+//! Putting the items of a seed into the world.
 
-use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+mod repository;
 
-use crate::git::{Content, Edit, Git, Ident, NewCommit, TreeError};
 use crate::http::jwt;
 use crate::hub::Hub;
 use crate::level::Level;
 use crate::secrets::letters;
 use crate::seed::{self, PatKind, Seed, SeedError};
-use crate::world::{
-    Account, AccountKind, App, Installation, Meta, Repository, Token, TokenKind,
-};
+use crate::world::{Account, AccountKind, App, Installation, Token, TokenKind};
+use std::collections::{BTreeMap, BTreeSet};
 
 type Result<T> = std::result::Result<T, SeedError>;
 
@@ -126,7 +121,7 @@ impl Hub {
             return wrong(format!("there is no App {}", seed.app_id));
         };
         let permissions = seed.permissions.clone().unwrap_or_else(|| app.permissions.clone());
-        let mut repositories = std::collections::BTreeSet::new();
+        let mut repositories = BTreeSet::new();
         for name in &seed.repositories {
             match world.repository(&seed.account, name) {
                 Some(repository) => repositories.insert(repository.meta.id),
@@ -169,11 +164,15 @@ impl Hub {
                 sso_authorized: pat.sso_authorized,
             },
             PatKind::FineGrained => {
-                let mut ids = std::collections::BTreeSet::new();
+                let mut ids = BTreeSet::new();
                 for name in pat.repositories.iter().flatten() {
                     match world.repository(resource_owner, name) {
                         Some(repository) => ids.insert(repository.meta.id),
-                        None => return wrong(format!("there is no repository {resource_owner}/{name}")),
+                        None => {
+                            return wrong(format!(
+                                "there is no repository {resource_owner}/{name}"
+                            ));
+                        }
                     };
                 }
                 let repositories = pat.repositories.as_ref().map(|_| ids);
@@ -194,71 +193,6 @@ impl Hub {
         Ok(secret)
     }
 
-    /// Adds a repository with its first commit, and returns its id.
-    pub fn add_repository(&self, seed: &seed::Repository) -> Result<u64> {
-        let owner_id = self.account_id(&seed.owner)?;
-        let mut collaborators = BTreeMap::new();
-        for (login, level) in &seed.collaborators {
-            collaborators.insert(self.account_id(login)?, *level);
-        }
-        let now = self.clock.seconds();
-        let (id, owner) = {
-            let mut world = self.world();
-            if seed.name.is_empty() || world.repository(&seed.owner, &seed.name).is_some() {
-                return wrong(format!("{}/{} is unnamed or taken", seed.owner, seed.name));
-            }
-            let id = world.claim_id(seed.id);
-            if world.repositories.contains_key(&id) {
-                return wrong(format!("the repository id {id} is taken"));
-            }
-            let owner = world.accounts.get(&owner_id).cloned();
-            (id, owner.ok_or_else(|| SeedError("the owner is gone".to_owned()))?)
-        };
-        let dir = self.root.join("repositories").join(format!("{id}.git"));
-        let meta = Meta {
-            id,
-            owner_id,
-            owner: owner.login.clone(),
-            name: seed.name.clone(),
-            description: None,
-            private: seed.private,
-            default_branch: seed.default_branch.clone(),
-            archived: seed.archived,
-            disabled: seed.disabled,
-            allow_draft: seed.allow_draft,
-            allow_auto_merge: seed.allow_auto_merge,
-            collaborators,
-            created_at: now,
-            pushed_at: now,
-            dir,
-            writing: Arc::new(Mutex::new(())),
-        };
-        let author = Ident { name: owner.login.clone(), email: owner.email(), when: now };
-        fill(self, &meta, seed, author).map_err(|e| {
-            SeedError(format!("{}/{} cannot be made: {e}", seed.owner, seed.name))
-        })?;
-        self.world().repositories.insert(id, Repository::new(meta));
-        Ok(id)
-    }
-
-    /// Gives a repository another owner or name; the old name leads to it from now on.
-    pub fn move_repository(&self, id: u64, owner: &str, name: &str) -> Result<()> {
-        let owner_id = self.account_id(owner)?;
-        let mut world = self.world();
-        if world.repository(owner, name).is_some_and(|other| other.meta.id != id) {
-            return wrong(format!("{owner}/{name} is taken"));
-        }
-        let owner = world.accounts.get(&owner_id).map(|a| a.login.clone()).unwrap_or_default();
-        let Some(repository) = world.repositories.get_mut(&id) else {
-            return wrong(format!("there is no repository {id}"));
-        };
-        repository.old_names.insert(repository.meta.full_name().to_lowercase());
-        repository.meta.owner_id = owner_id;
-        repository.meta.owner = owner;
-        repository.meta.name = name.to_owned();
-        Ok(())
-    }
-
     /// Notes that a repository was pushed to.
     pub fn pushed(&self, id: u64) {
         let now = self.clock.seconds();
@@ -266,78 +200,4 @@ impl Hub {
             repository.meta.pushed_at = now;
         }
     }
-}
-
-/// What GitHub's git servers allow and check, beside git's defaults.
-const CONFIG: &str = "[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n\
-    [transfer]\n\tfsckObjects = true\n[gc]\n\tauto = 0\n[receive]\n\tautogc = false\n";
-
-/// Makes the git repository and its first commit.
-fn fill(
-    hub: &Hub,
-    meta: &Meta,
-    seed: &seed::Repository,
-    author: Ident,
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let git = Git::init(&meta.dir, &meta.default_branch)?;
-    let hooks = hub.root.join("hooks");
-    let config = meta.dir.join("config");
-    let text = std::fs::read_to_string(&config)?;
-    let hooks = format!("[core]\n\thooksPath = \"{}\"\n", hooks.display());
-    std::fs::write(&config, format!("{text}{CONFIG}{hooks}"))?;
-    if seed.empty {
-        return Ok(());
-    }
-    let mut edits: Vec<Edit> = Vec::new();
-    match &seed.import_from {
-        Some(from) => import(from, from, &mut edits)?,
-        None => {
-            for (path, text) in &seed.files {
-                let content = Content::Bytes(text.as_bytes().to_vec());
-                edits.push(Edit::Put { path: path.clone(), mode: "100644".to_owned(), content });
-            }
-        }
-    }
-    let tree = git.edit_tree(None, &edits).map_err(|error| match error {
-        TreeError::Missing(path) => format!("{path} is missing"),
-        TreeError::Git(error) => error.to_string(),
-    })?;
-    let oid = git.write_commit(&NewCommit {
-        tree,
-        parents: Vec::new(),
-        author: author.clone(),
-        committer: author,
-        message: "Initial commit".to_owned(),
-        signed: false,
-    })?;
-    for branch in std::iter::once(&seed.default_branch).chain(&seed.branches) {
-        git.move_ref(&format!("refs/heads/{branch}"), None, &oid)?;
-    }
-    Ok(())
-}
-
-/// Takes the files below a directory, without `.git`.
-fn import(root: &Path, dir: &Path, edits: &mut Vec<Edit>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let path = entry.path();
-        if entry.file_name() == ".git" {
-            continue;
-        }
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            import(root, &path, edits)?;
-            continue;
-        }
-        let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-        let (mode, data) = if kind.is_symlink() {
-            ("120000", std::fs::read_link(&path)?.to_string_lossy().into_owned().into_bytes())
-        } else {
-            let executable = entry.metadata()?.permissions().mode() & 0o111 != 0;
-            (if executable { "100755" } else { "100644" }, std::fs::read(&path)?)
-        };
-        let content = Content::Bytes(data);
-        edits.push(Edit::Put { path: name, mode: mode.to_owned(), content });
-    }
-    Ok(())
 }

@@ -1,0 +1,133 @@
+//! Changing GitHub's ways, installations and tokens while the simulator runs.
+
+use std::time::Duration;
+
+use super::Sim;
+use crate::fault::Fault;
+use crate::http;
+use crate::level::Level;
+use crate::secrets::TokenFormat;
+use crate::web;
+use crate::world::{Caller, ReplicationLag, TokenKind};
+
+/// Faults and the ways of GitHub.
+impl Sim {
+    /// Lets a fault wait for its requests.
+    pub fn fault(&self, fault: Fault) {
+        self.hub.faults.add(fault);
+    }
+
+    /// Takes all faults back.
+    pub fn clear_faults(&self) {
+        self.hub.faults.clear();
+    }
+
+    /// Refuses fresh installation tokens at first.
+    pub fn set_replication_lag(&self, lag: ReplicationLag) {
+        self.hub.world().lag = lag;
+    }
+
+    /// Sets GitHub's clock ahead of the simulator's (behind it, when negative), in seconds.
+    pub fn set_date_skew(&self, seconds: i64) {
+        self.hub.world().skew = seconds;
+    }
+
+    /// Sets the format of the installation tokens minted from now on.
+    pub fn set_token_format(&self, format: TokenFormat) {
+        self.hub.world().token_format = format;
+    }
+
+    /// Answers 404 on `/graphql` from now on.
+    pub fn disable_graphql(&self) {
+        self.hub.world().graphql_disabled = true;
+    }
+
+    /// Takes a mutation out of the schema, as on a host that does not have it.
+    pub fn disable_mutation(&self, name: &str) {
+        self.hub.world().disabled_mutations.insert(name.to_owned());
+    }
+
+    /// Lets `duration` of the simulator's time pass.
+    pub fn advance(&self, duration: Duration) {
+        self.hub.clock.advance(duration);
+    }
+
+    /// Lets push protection take a text for a secret.
+    pub fn block_secret(&self, pattern: &str) {
+        self.hub.world().secret_patterns.push(pattern.to_owned());
+    }
+}
+
+/// Installations and tokens.
+impl Sim {
+    /// Suspends an installation.
+    pub fn suspend(&self, installation: u64) {
+        let now = self.hub.clock.seconds();
+        self.with_installation(installation, |i| i.suspended_at = Some(now));
+    }
+
+    /// Ends the suspension of an installation.
+    pub fn unsuspend(&self, installation: u64) {
+        self.with_installation(installation, |i| i.suspended_at = None);
+    }
+
+    /// Takes an installation away, with its tokens.
+    pub fn uninstall(&self, installation: u64) {
+        self.with_installation(installation, |_| ());
+        self.hub.world().uninstall(installation);
+    }
+
+    /// Changes what an installation was granted. Tokens already minted keep what they have.
+    pub fn set_installation_permissions(
+        &self,
+        installation: u64,
+        permissions: impl IntoIterator<Item = (&'static str, Level)>,
+    ) {
+        let granted =
+            permissions.into_iter().map(|(name, level)| (name.to_owned(), level)).collect();
+        self.with_installation(installation, |i| i.permissions = granted);
+    }
+
+    fn with_installation(&self, id: u64, change: impl FnOnce(&mut crate::world::Installation)) {
+        let mut world = self.hub.world();
+        let installation = world.installations.get_mut(&id);
+        change(installation.unwrap_or_else(|| panic!("there is no installation {id}")));
+    }
+
+    /// Makes a token of any kind worthless.
+    pub fn revoke_token(&self, secret: &str) {
+        self.hub.world().drop_user_token(secret);
+    }
+
+    /// Makes a personal access token worthless.
+    pub fn revoke_pat(&self, secret: &str) {
+        self.revoke_token(secret);
+    }
+
+    /// Gives out a user token (`ghu_`) of an App without the OAuth pages.
+    pub fn user_token(&self, app_id: u64, login: &str) -> String {
+        let mut world = self.hub.world();
+        let user = world.account(login).unwrap_or_else(|| panic!("there is no user {login}")).id;
+        let app = world.apps.get(&app_id).cloned();
+        let app = app.unwrap_or_else(|| panic!("there is no App {app_id}"));
+        let issued = web::issue(&mut world, &app, user, self.hub.clock.seconds());
+        issued["access_token"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// How many installation tokens work now.
+    pub fn live_installation_tokens(&self) -> usize {
+        let now = self.hub.github_time();
+        let world = self.hub.world();
+        let live = world.tokens.values().filter(|token| {
+            matches!(token.kind, TokenKind::Installation { .. }) && !token.expired(now)
+        });
+        live.count()
+    }
+
+    /// Whether a token, by its secret, is accepted now; no request is made or counted.
+    pub fn accepts(&self, secret: &str) -> bool {
+        let now = self.hub.github_time();
+        let accepted = http::token(&mut self.hub.world(), secret, now);
+        matches!(accepted, Ok(Caller::Token(_)))
+    }
+}
