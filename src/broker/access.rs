@@ -69,6 +69,20 @@ pub(super) struct RepoToken {
     pub expires_at: Option<OffsetDateTime>,
     pub permissions: Permissions,
     pub stale: bool,
+    /// Minted so recently that GitHub may not know it everywhere yet.
+    pub fresh: bool,
+}
+
+impl RepoToken {
+    fn of_pat(pat: &OpenPat) -> Self {
+        Self {
+            token: pat.token.clone(),
+            expires_at: pat.about.expires_at,
+            permissions: Permissions::NONE,
+            stale: false,
+            fresh: false,
+        }
+    }
 }
 
 /// Where the sealed token of a PAT stands: what it is bound to when it is encrypted.
@@ -147,6 +161,7 @@ impl Broker {
                         expires_at: Some(vended.token.expires_at),
                         permissions: vended.token.permissions,
                         stale: vended.stale,
+                        fresh: vended.token.is_fresh(self.now()),
                     }),
                     Err(error) => {
                         let explained = match &*error {
@@ -172,12 +187,7 @@ impl Broker {
             }
             Credential::Pat(pat) => {
                 self.usable(pat)?;
-                Ok(RepoToken {
-                    token: pat.token.clone(),
-                    expires_at: pat.about.expires_at,
-                    permissions: Permissions::NONE,
-                    stale: false,
-                })
+                Ok(RepoToken::of_pat(pat))
             }
         }
     }
@@ -188,12 +198,18 @@ impl Broker {
         account: &AccountId,
         credential: &Credential,
         repository: &RepoName,
-    ) -> Result<Token, Error> {
+    ) -> Result<RepoToken, Error> {
         match credential {
-            Credential::Pat(pat) => Ok(pat.token.clone()),
+            Credential::Pat(pat) => Ok(RepoToken::of_pat(pat)),
             Credential::App(id) => {
                 match self.github().mint(*id, RepoScope::Name(repository), PROBE).await {
-                    Ok(minted) => Ok(minted.token),
+                    Ok(minted) => Ok(RepoToken {
+                        token: minted.token,
+                        expires_at: Some(minted.expires_at),
+                        permissions: minted.permissions,
+                        stale: false,
+                        fresh: true,
+                    }),
                     Err(error) => {
                         let context = Context { source: credential.source(), repository };
                         let explained =
@@ -320,6 +336,19 @@ impl Broker {
             }
         }
         access.context().explain(error)
+    }
+
+    /// Looks at a repository: the first thing that is done with a token.
+    pub(super) async fn look_at(
+        &self,
+        token: &RepoToken,
+        repository: &RepoName,
+    ) -> Result<github::Repository, github::Error> {
+        if token.fresh {
+            self.github().repository_for_fresh(&token.token, repository).await
+        } else {
+            self.github().repository(&token.token, repository).await
+        }
     }
 
     /// Checks that a bound name still leads to the bound repository: names can be given away, ids cannot.

@@ -306,7 +306,7 @@ impl Broker {
         }
         let token = self.probe_token(account, credential, repository).await?;
         let context = refusal::Context { source: credential.source(), repository };
-        self.github().repository(&token, repository).await.map_err(|error| context.explain(error))
+        self.look_at(&token, repository).await.map_err(|error| context.explain(error))
     }
 }
 

@@ -79,9 +79,10 @@ impl Broker {
         access: &Access,
         token: &RepoToken,
     ) -> Result<Promoted, Failed> {
-        let (github, token, binding) = (self.github(), &token.token, &access.binding);
-        let repository = github.repository(token, &binding.repository).await?;
+        let (github, binding) = (self.github(), &access.binding);
+        let repository = self.look_at(token, &binding.repository).await?;
         self.same_repository(binding, &repository)?;
+        let token = &token.token;
         let comparison =
             github.compare(token, &binding.repository, &binding.production, &binding.staging).await;
         let commits_ahead = match comparison {

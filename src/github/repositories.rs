@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{
     GitHub,
     call::Call,
-    error::Result,
+    error::{Kind, Result},
     wire::{or_default, parsed},
 };
 use crate::domain::{BranchName, RepoId, RepoName, Token};
@@ -113,7 +113,31 @@ struct RepositoryJson {
     permissions: Option<Role>,
 }
 
+/// How often a token that was minted just now may be refused before that is believed.
+const FRESH_TOKEN_REFUSALS: u32 = 3;
+
 impl GitHub {
+    /// The same as [`GitHub::repository`] for a token that was minted just now. Not every machine of GitHub knows it yet:
+    /// for some seconds it may be answered 401, 403 or 404.
+    pub async fn repository_for_fresh(&self, token: &Token, repo: &RepoName) -> Result<Repository> {
+        let mut wait = self.inner.settings.limits.fresh_token_wait;
+        for _ in 0..FRESH_TOKEN_REFUSALS {
+            match self.repository(token, repo).await {
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        Kind::Unauthorized | Kind::Forbidden | Kind::NotFound
+                    ) =>
+                {
+                    tokio::time::sleep(wait).await;
+                    wait *= 2;
+                }
+                result => return result,
+            }
+        }
+        self.repository(token, repo).await
+    }
+
     /// A repository, also by a name that it had before. `NotFound`: it does not exist, or not for this token.
     pub async fn repository(&self, token: &Token, repo: &RepoName) -> Result<Repository> {
         let call = Call::get("/repos/{owner}/{repo}", self.repo_route(repo, [])).following();

@@ -110,6 +110,8 @@ pub struct Limits {
     pub throttled_base: Duration,
     /// No wait is longer; a request that GitHub puts off for longer is not repeated.
     pub retry_cap: Duration,
+    /// First wait before a token that was minted just now is believed to be refused; it doubles with each.
+    pub fresh_token_wait: Duration,
     /// Requests in flight at once.
     pub in_flight: usize,
     /// Longest answer that is read, in bytes.
@@ -134,6 +136,8 @@ const RETRY_BASE: Duration = Duration::from_millis(50);
 const THROTTLED_BASE: Duration = Duration::from_secs(1);
 /// Callers have a deadline of 30 s.
 const RETRY_CAP: Duration = Duration::from_secs(20);
+/// GitHub's machines learn of a new token within a few seconds: 0.5 + 1 + 2 s are waited in all.
+const FRESH_TOKEN_WAIT: Duration = Duration::from_millis(500);
 /// GitHub allows 100 at once for everything that the App does; half is left to others.
 const IN_FLIGHT: usize = 50;
 /// GitHub's largest answer that is asked for, a recursive tree, ends at 7 MB; twice that for JSON on other hosts.
@@ -151,6 +155,7 @@ impl Default for Limits {
             upload_timeout: UPLOAD_TIMEOUT,
             attempts: ATTEMPTS,
             retry_base: RETRY_BASE,
+            fresh_token_wait: FRESH_TOKEN_WAIT,
             throttled_base: THROTTLED_BASE,
             retry_cap: RETRY_CAP,
             in_flight: IN_FLIGHT,

@@ -8,7 +8,9 @@
     reason = "a test stops where it fails"
 )]
 
+mod harness;
 mod helm;
 mod layout;
 mod postgres;
 mod store;
+mod tokens;

@@ -19,7 +19,7 @@ use tracing::info;
 
 use super::{
     Broker,
-    access::Access,
+    access::{Access, RepoToken},
     error::{Error, FieldViolation, Reason},
     refusal::Failed,
 };
@@ -118,9 +118,9 @@ impl Broker {
         changes: &ChangeSet,
     ) -> Result<Committed, Error> {
         let account = &request.account;
-        let token = self.repo_token(account, access, PERMISSIONS, MIN_TTL).await?.token;
-        let work = Work { broker: self, access, token: &token, request, changes };
-        match work.run().await {
+        let token = self.repo_token(account, access, PERMISSIONS, MIN_TTL).await?;
+        let work = Work { broker: self, access, token: &token.token, request, changes };
+        match work.run(&token).await {
             Ok(committed) => {
                 info!(
                     %account, repository = %access.binding.repository, branch = %access.binding.staging,
@@ -198,8 +198,8 @@ impl Work<'_> {
         &self.access.binding.staging
     }
 
-    async fn run(&self) -> Result<Committed, Failed> {
-        let found = self.github().repository(self.token, self.repository()).await?;
+    async fn run(&self, token: &RepoToken) -> Result<Committed, Failed> {
+        let found = self.broker.look_at(token, self.repository()).await?;
         self.broker.same_repository(&self.access.binding, &found)?;
         let mut tried: Tried = None;
         for _ in 1..TRIES {

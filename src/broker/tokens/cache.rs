@@ -43,11 +43,21 @@ pub struct CachedToken {
     pub permissions: Permissions,
     /// The same by the broker's clock, which may be off.
     pub(super) ends_at: OffsetDateTime,
+    /// When it was minted, by the broker's clock.
+    pub(super) minted_at: OffsetDateTime,
     /// When to mint the next one, by the broker's clock.
     pub(super) renew_at: OffsetDateTime,
 }
 
+/// GitHub says nothing about how long a new token takes to be known everywhere; a few seconds were seen.
+const FRESH_FOR: Duration = Duration::from_secs(10);
+
 impl CachedToken {
+    /// True if it was minted so recently that GitHub may not know it everywhere yet.
+    pub fn is_fresh(&self, now: OffsetDateTime) -> bool {
+        now - self.minted_at < FRESH_FOR
+    }
+
     pub(super) fn lives(&self, now: OffsetDateTime, at_least: Duration) -> bool {
         self.ends_at - now >= at_least
     }

@@ -114,6 +114,7 @@ impl TokenCache {
         let jitter = Duration::from_secs(rand::random_range(0..=RENEW_JITTER_SECONDS));
         let ends_at = minted.expires_at - self.inner.github.clock_offset();
         CachedToken {
+            minted_at: self.inner.clock.now(),
             ends_at,
             renew_at: ends_at - RENEW_BEFORE - jitter,
             token: minted.token,

@@ -45,7 +45,7 @@ impl Check<'_> {
             }
             Err(error) => return Err(error),
         };
-        let found = match self.broker.github().repository(&token, name).await {
+        let found = match self.broker.look_at(&token, name).await {
             Ok(found) => found,
             Err(error) if error.kind == Kind::SsoRequired => {
                 let url = error.sso_url.clone().unwrap_or_default();
@@ -77,7 +77,7 @@ impl Check<'_> {
             format!("{} lets the credential in.", found.name.owner()),
         );
         self.describe(name, &found);
-        Ok(Some((token, found)))
+        Ok(Some((token.token, found)))
     }
 
     fn describe(&mut self, name: &RepoName, found: &Repository) {

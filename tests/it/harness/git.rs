@@ -6,14 +6,28 @@ use std::{path::Path, process::Command};
 #[track_caller]
 pub fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().unwrap();
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "git {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// `mode path` of every file of a commit.
 #[track_caller]
 pub fn files(repository: &Path, revision: &str) -> Vec<String> {
-    let listed = git(repository, &["-c", "core.quotePath=false", "ls-tree", "-r", "--format=%(objectmode) %(path)", revision]);
+    let listed = git(
+        repository,
+        &[
+            "-c",
+            "core.quotePath=false",
+            "ls-tree",
+            "-r",
+            "--format=%(objectmode) %(path)",
+            revision,
+        ],
+    );
     listed.lines().map(str::to_owned).collect()
 }
 
@@ -28,6 +42,11 @@ pub fn commits(repository: &Path, revision: &str) -> usize {
 pub fn clone(url: &str, token: &str, branch: &str, into: &Path) {
     let url = url.replacen("://", &format!("://x-access-token:{token}@"), 1);
     let arguments = ["-c", "credential.helper=", "clone", "--quiet", "--branch", branch, &url];
-    let output = Command::new("git").args(arguments).arg(into).env("GIT_TERMINAL_PROMPT", "0").output().unwrap();
+    let output = Command::new("git")
+        .args(arguments)
+        .arg(into)
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .output()
+        .unwrap();
     assert!(output.status.success(), "git clone: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -89,7 +89,12 @@ pub fn seed() -> seed::Seed {
             slug: "ghbroker-test".into(),
             owner: "acme".into(),
             public_key_pem: vec![app_key().1.clone()],
-            permissions: level(&[("contents", Write), ("pull_requests", Write), ("issues", Write), ("metadata", Read)]),
+            permissions: level(&[
+                ("contents", Write),
+                ("pull_requests", Write),
+                ("issues", Write),
+                ("metadata", Read),
+            ]),
             ..Default::default()
         }],
         repositories: vec![seed::Repository {
@@ -130,8 +135,17 @@ impl World {
         Self::start_on(seed(), folder, crate::postgres::fresh_database().await).await
     }
 
-    async fn start_on(seed: seed::Seed, folder: Arc<tempfile::TempDir>, database_url: String) -> Self {
-        let options = Options { listen: "127.0.0.1:0".parse().unwrap(), clock: SimClock::manual(), root: None };
+    async fn start_on(
+        seed: seed::Seed,
+        folder: Arc<tempfile::TempDir>,
+        database_url: String,
+    ) -> Self {
+        let options = Options {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            clock: SimClock::manual(),
+            root: None,
+            log: false,
+        };
         let sim = Sim::start(options, seed).await.unwrap();
         let clock = TestClock::starting_at(sim.clock().now());
         let (stop, running, address) = run(&sim, &clock, &database_url).await;
@@ -199,7 +213,7 @@ impl World {
 
     /// Stops the broker and says how it ended.
     pub async fn stop(&mut self) -> Result<(), app::Error> {
-        drop(self.stop.take().unwrap().send(()));
+        self.stop.take().unwrap().send(()).unwrap();
         self.running.take().unwrap().await.unwrap()
     }
 
@@ -210,10 +224,15 @@ impl World {
 
     /// A token for [`ACCOUNT`]'s repository with `permissions`.
     pub async fn token(&self, permissions: &[(&str, &str)]) -> proto::GetRepoTokenResponse {
-        let permissions =
-            permissions.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())).collect();
-        let request =
-            proto::GetRepoTokenRequest { account: ACCOUNT.into(), permissions, ..Default::default() };
+        let permissions = permissions
+            .iter()
+            .map(|(name, level)| ((*name).to_owned(), (*level).to_owned()))
+            .collect();
+        let request = proto::GetRepoTokenRequest {
+            account: ACCOUNT.into(),
+            permissions,
+            ..Default::default()
+        };
         self.broker.clone().get_repo_token(request).await.unwrap().into_inner()
     }
 
@@ -232,15 +251,24 @@ impl World {
         self.broker.clone().commit_files(request).await.map(tonic::Response::into_inner)
     }
 
-    /// Waits until the simulator has seen `route` `count` times. Ends with a failure if that does not come.
-    pub async fn seen(&self, route: &str, count: usize) {
+    /// Asks again and again until there is an answer. Ends with a failure if none comes.
+    pub async fn until<T>(&self, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         let wait = async {
-            while self.sim.count(route) < count {
+            loop {
+                if let Some(answer) = ask().await {
+                    return answer;
+                }
                 tokio::task::yield_now().await;
             }
         };
-        let came = tokio::time::timeout(Duration::from_secs(20), wait).await;
-        assert!(came.is_ok(), "{route} was seen {} times, not {count}", self.sim.count(route));
+        tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap()
+    }
+
+    /// Ends the world: the broker stops in order, every route that it called exists, and every repository is sound.
+    pub async fn finish(mut self) {
+        self.stop().await.unwrap();
+        self.sim.fsck();
+        self.sim.finish();
     }
 }
 
@@ -274,6 +302,7 @@ pub fn config(sim: &Sim, database_url: &str) -> Config {
     let limits = Limits {
         retry_base: Duration::from_millis(1),
         throttled_base: Duration::from_millis(2),
+        fresh_token_wait: Duration::from_millis(1),
         ..Limits::default()
     };
     Config {
