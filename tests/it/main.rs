@@ -8,6 +8,7 @@
     reason = "a test stops where it fails"
 )]
 
+mod commit;
 mod harness;
 mod helm;
 mod layout;
