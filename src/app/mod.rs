@@ -1,7 +1,9 @@
 //! The composition root: builds the leaves, puts them together, serves, and stops in order.
 //!
 //! * [`listen`]: ports, and connections with or without TLS.
+//! * [`health`]: whether the broker is alive, and whether it is ready.
 
+mod health;
 mod listen;
 
 use std::{future::Future, io, sync::Arc, time::Duration};
@@ -14,7 +16,6 @@ use tokio::{
 };
 use tokio_stream::Stream;
 use tonic::{service::Routes, transport::Server};
-use tonic_health::{ServingStatus, server::HealthReporter};
 use tracing::{info, warn};
 
 use listen::Connection;
@@ -82,15 +83,17 @@ pub async fn run(
     clock: Arc<dyn Clock>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
-    let (reporter, health) = tonic_health::server::health_reporter();
-    report(&reporter, ServingStatus::NotServing).await;
+    let (reporter, health) = health::begin().await;
     listeners.announce(config.tls.is_some());
     let store = open_store(&config).await?;
     let github = GitHub::new(config.github, clock.clone())?;
-    let parts =
-        Parts { github, store, keys: config.keys, clock, hand_out_pats: config.hand_out_pats };
-    let broker = Broker::new(parts);
-    let renewal = tokio::spawn(tokens::keep_fresh(broker.tokens().clone()));
+    let broker = Broker::new(Parts {
+        github,
+        store: store.clone(),
+        keys: config.keys,
+        clock: clock.clone(),
+        hand_out_pats: config.hand_out_pats,
+    });
 
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
@@ -103,7 +106,10 @@ pub async fn run(
             stopping,
         ));
     }
-    report(&reporter, ServingStatus::Serving).await;
+    health::ready(&reporter, true).await;
+    let mut background = JoinSet::new();
+    background.spawn(tokens::keep_fresh(broker.tokens().clone()));
+    background.spawn(health::follow(reporter.clone(), store, clock));
     info!("ready");
 
     let ended_early = tokio::select! {
@@ -111,10 +117,10 @@ pub async fn run(
         ended = servers.join_next() => ended,
     };
     info!("stopping: no new calls, those under way may finish");
-    report(&reporter, ServingStatus::NotServing).await;
+    background.shutdown().await;
+    health::ready(&reporter, false).await;
     stop.send_replace(true);
     let result = drain(servers).await;
-    renewal.abort();
     ended_early.map_or(Ok(()), flatten).and(result)
 }
 
@@ -169,12 +175,6 @@ async fn drain(mut servers: JoinSet<Result<(), Error>>) -> Result<(), Error> {
 
 fn flatten(ended: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {
     ended.unwrap_or_else(|error| Err(Error::Lost(error)))
-}
-
-async fn report(reporter: &HealthReporter, status: ServingStatus) {
-    for service in [""].into_iter().chain(rpc::SERVICES) {
-        reporter.set_service_status(service, status).await;
-    }
 }
 
 /// Ends at SIGTERM (Kubernetes, systemd) or SIGINT (ctrl-c).

@@ -9,9 +9,11 @@
 )]
 
 mod commit;
+mod configuration;
 mod harness;
 mod helm;
 mod layout;
 mod postgres;
+mod serve;
 mod store;
 mod tokens;

@@ -116,9 +116,10 @@ fn missing_checks(checks: &[String]) -> Option<String> {
     }
 }
 
+/// Whether history would be rewritten; a merge never does that, also while only its head is known.
 fn forced(git: &Git, update: &Update<'_>) -> bool {
     match (update.old, update.new) {
-        (Some(old), Some(new)) => !git.is_ancestor(old, new),
+        (Some(old), Some(new)) if !update.merge => !git.is_ancestor(old, new),
         _ => false,
     }
 }

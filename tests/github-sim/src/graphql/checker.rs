@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use graphql_parser::Pos;
 use graphql_parser::query::{
-    Field, FragmentDefinition, Selection, TypeCondition, VariableDefinition,
+    Field, FragmentDefinition, Selection, TypeCondition, Value as Literal, VariableDefinition,
 };
 use graphql_parser::schema::Type;
 use serde_json::{Map, Value, json};
 
 use super::coerce::{self, literal};
-use super::schema::{Schema, inner};
+use super::schema::{Schema, Ty, inner};
 use super::validate::Selections;
 
 /// One operation that is being checked.
 pub(super) struct Checker<'s, 'd> {
     schema: &'s Schema,
     pub fragments: BTreeMap<&'d str, &'d FragmentDefinition<'static, String>>,
-    /// The names of the operation's variables.
-    declared: Vec<&'d str>,
+    /// The operation's variables.
+    declared: &'d [VariableDefinition<'static, String>],
     /// Those that have a value.
     pub variables: Map<String, Value>,
     pub errors: Vec<Value>,
@@ -30,7 +30,7 @@ impl<'s, 'd> Checker<'s, 'd> {
     pub fn new(
         schema: &'s Schema,
         fragments: BTreeMap<&'d str, &'d FragmentDefinition<'static, String>>,
-        declared: Vec<&'d str>,
+        declared: &'d [VariableDefinition<'static, String>],
     ) -> Self {
         let (variables, errors, walking) = (Map::new(), Vec::new(), Vec::new());
         Self { schema, fragments, declared, variables, errors, walking }
@@ -46,12 +46,8 @@ impl<'s, 'd> Checker<'s, 'd> {
     }
 
     /// Takes the values given for the declared variables.
-    pub fn fill(
-        &mut self,
-        declared: &'d [VariableDefinition<'static, String>],
-        given: &Map<String, Value>,
-    ) {
-        for variable in declared {
+    pub fn fill(&mut self, given: &Map<String, Value>) {
+        for variable in self.declared {
             let name = &variable.name;
             let default = || variable.default_value.as_ref().and_then(|v| literal(v, &Map::new()));
             let Some(value) = given.get(name).cloned().or_else(default) else {
@@ -203,6 +199,11 @@ impl<'s, 'd> Checker<'s, 'd> {
                 self.error(at, path, message, extensions);
                 continue;
             };
+            if let Literal::Variable(variable) = value {
+                // Its value has been checked against its own type.
+                self.variable(variable, argument, &expected.ty, at, path);
+                continue;
+            }
             let given = literal(value, &self.variables).unwrap_or(Value::Null);
             let mut problems = Vec::new();
             coerce::value(self.schema, &expected.ty, &given, &mut Vec::new(), &mut problems);
@@ -236,12 +237,31 @@ impl<'s, 'd> Checker<'s, 'd> {
         }
     }
 
+    /// Checks that a variable has the type of the argument it stands for.
+    fn variable(&mut self, name: &str, argument: &str, expected: &Ty, at: Pos, path: &[Value]) {
+        let Some(variable) = self.declared.iter().find(|variable| variable.name == name) else {
+            return;
+        };
+        let given = &variable.var_type;
+        let needed = matches!(expected, Type::NonNullType(_));
+        let sure = matches!(given, Type::NonNullType(_)) || variable.default_value.is_some();
+        if inner(given) != inner(expected) || (needed && !sure) {
+            let message = format!(
+                "Type mismatch on variable ${name} and argument {argument} ({given} / {expected})"
+            );
+            let extensions = json!({
+                "code": "variableMismatch", "variableName": name, "typeName": given.to_string(),
+                "argumentName": argument, "errorMessage": "Type mismatch",
+            });
+            self.error(at, path, message, extensions);
+        }
+    }
+
     /// A variable within a value that the operation does not declare.
-    fn undeclared(&self, value: &graphql_parser::query::Value<'static, String>) -> Option<String> {
-        use graphql_parser::query::Value as Literal;
+    fn undeclared(&self, value: &Literal<'static, String>) -> Option<String> {
         match value {
             Literal::Variable(name) => {
-                (!self.declared.contains(&name.as_str())).then(|| name.clone())
+                (!self.declared.iter().any(|variable| variable.name == *name)).then(|| name.clone())
             }
             Literal::List(items) => items.iter().find_map(|item| self.undeclared(item)),
             Literal::Object(fields) => fields.values().find_map(|field| self.undeclared(field)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use graphql_parser::query::{
     Definition, Document, Field, FragmentDefinition, OperationDefinition, SelectionSet,
-    VariableDefinition,
+    Value as Literal, VariableDefinition,
 };
 use serde_json::{Map, Value, json};
 
@@ -48,9 +48,8 @@ pub(super) fn plan<'d>(
         let name = operation_name.unwrap_or_default();
         return Err(vec![json!({"message": format!("No operation named \"{name}\"")})]);
     };
-    let declared = operation.variables.iter().map(|v| v.name.as_str()).collect();
-    let mut checker = Checker::new(schema, fragments, declared);
-    checker.fill(operation.variables, &given);
+    let mut checker = Checker::new(schema, fragments, operation.variables);
+    checker.fill(&given);
     let (root, word) =
         if operation.mutation { ("Mutation", "mutation") } else { ("Query", "query") };
     let start = operation.name.map_or(word.to_owned(), |name| format!("{word} {name}"));
@@ -111,7 +110,10 @@ pub(super) fn arguments(
         let given = field.arguments.iter().find(|(given, _)| given == name);
         let default = || expected.default.as_ref().and_then(|v| literal(v, &Map::new()));
         let value = given.and_then(|(_, value)| literal(value, variables)).or_else(default);
-        if let Some(value) = value {
+        if let Some((_, Literal::Variable(_))) = given {
+            // A variable has been coerced when it was filled in.
+            arguments.extend(value.map(|value| (name.clone(), value)));
+        } else if let Some(value) = value {
             let value =
                 coerce::value(schema, &expected.ty, &value, &mut Vec::new(), &mut Vec::new());
             arguments.insert(name.clone(), value);

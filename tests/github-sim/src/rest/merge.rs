@@ -33,10 +33,7 @@ pub(crate) fn mergeable(
         new: Some(&pull.head_sha),
         merge: true,
     };
-    // Whether the result would be a fast forward is not what is asked here: a merge always is one.
-    let ahead = Update { old: None, ..update.clone() };
-    let probe = if git.is_ancestor(&pull.base_sha, &pull.head_sha) { update } else { ahead };
-    let blocked = policy::check(hub, repo, &git, &probe).is_err();
+    let blocked = policy::check(hub, repo, &git, &update).is_err();
     Ok((Some(true), if blocked { "blocked" } else { "clean" }))
 }
 

@@ -28,6 +28,24 @@ async fn a_gate_holds_requests_until_it_opens() {
 }
 
 #[tokio::test]
+async fn a_thousand_requests_are_held_and_served_at_once() {
+    let lab = std::sync::Arc::new(Lab::new().await);
+    let token = lab.token().await;
+    let gate = Gate::new();
+    let route = "GET /repos/{owner}/{repo}";
+    lab.sim.fault(Fault::always(route, Effect::Hold(gate.clone())));
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..1000 {
+        let (lab, token) = (lab.clone(), token.clone());
+        calls.spawn(async move { lab.get("/repos/acme/site", &token).await.status });
+    }
+    gate.arrived(1000).await;
+    gate.open();
+    assert!(calls.join_all().await.iter().all(|status| *status == 200));
+    assert_eq!(lab.sim.count(route), 1000);
+}
+
+#[tokio::test]
 async fn a_status_is_answered_without_effect_so_many_times() {
     let lab = Lab::new().await;
     lab.sim.fault(Fault::times(MINT, 2, Effect::Status { status: 502, html: true }));

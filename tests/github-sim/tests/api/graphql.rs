@@ -98,6 +98,12 @@ async fn a_document_with_a_mistake_has_no_effect() {
         body["errors"][0]["message"],
         "Field 'repository' is missing required arguments: name"
     );
+    let query = "query($o: String) { repository(owner: $o, name: \"site\") { name } }";
+    let body = lab.graphql(&token, query, json!({"o": "acme"})).await;
+    assert_eq!(
+        body["errors"][0]["message"],
+        "Type mismatch on variable $o and argument owner (String / String!)"
+    );
     let body = lab.graphql(&token, "{ viewer }", json!({})).await;
     assert_eq!(body["errors"][0]["extensions"]["code"], "selectionMismatch");
     assert_eq!(lab.sim.head("acme/site", "main"), Some(head));
@@ -184,6 +190,27 @@ async fn a_commit_is_refused_in_githubs_words() {
     assert_eq!(kind, "BRANCH_PROTECTION_RULE_VIOLATION");
     assert_eq!(lab.sim.head("acme/site", "main"), Some(moved));
     lab.sim.finish();
+}
+
+#[tokio::test]
+async fn of_many_commits_on_one_head_one_wins() {
+    let lab = std::sync::Arc::new(Lab::new().await);
+    let token = lab.token().await;
+    let head = lab.sim.head("acme/site", "main").unwrap();
+    let mut racers = tokio::task::JoinSet::new();
+    for racer in 0..8 {
+        let (lab, token, head) = (lab.clone(), token.clone(), head.clone());
+        racers.spawn(async move {
+            let one = json!({"additions": [add(&format!("racer-{racer}"), b"x")]});
+            lab.graphql(&token, COMMIT, commit_input("main", &head, one)).await
+        });
+    }
+    let bodies = racers.join_all().await;
+    let lost = bodies.iter().filter(|body| body["errors"][0]["type"] == "STALE_DATA").count();
+    assert_eq!(lost, 7, "{bodies:?}");
+    let commits = lab.get("/repos/acme/site/commits", &token).await.expect(200);
+    assert_eq!(commits.body.as_array().unwrap().len(), 2);
+    lab.sim.fsck();
 }
 
 #[tokio::test]

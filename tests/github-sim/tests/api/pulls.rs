@@ -114,10 +114,12 @@ async fn a_pull_request_is_changed_closed_and_opened_again() {
 async fn a_merge_makes_a_signed_commit_past_the_pull_request_rule() {
     let lab = Lab::new().await;
     let token = lab.token().await;
-    lab.sim.add_ruleset("acme/site", "main", &[Rule::PullRequest]);
+    let rules = [Rule::PullRequest, Rule::Creation, Rule::NonFastForward];
+    lab.sim.add_ruleset("acme/site", "main", &rules);
     lab.sim.commit("acme/site", "staging", &[("new.txt", "a\n")]);
     lab.sim.move_head("acme/site", "main");
-    lab.post(PULLS, &token, body()).await.expect(201);
+    let made = lab.post(PULLS, &token, body()).await.expect(201);
+    assert_eq!(made.body["mergeable_state"], "clean");
     let merge = format!("{PULLS}/1/merge");
     lab.get(&merge, &token).await.expect(404);
     lab.put(&merge, &token, json!({"sha": "0".repeat(40)})).await.expect(409);

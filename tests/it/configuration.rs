@@ -1,0 +1,153 @@
+//! The command as an operator runs it: `check-config`, `migrate`, `serve`, signals and logs.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+fn ghbroker(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ghbroker"));
+    command.args(arguments).current_dir(folder).env_clear();
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = ghbroker(folder, arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("kek"), KEY).unwrap();
+    folder
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let folder = folder();
+    let file = "[server]\nlisten = \"0.0.0.0:50051\"\n[database]\nurl = \"mysql://root:hunter2@db/x\"\n\
+                [github]\napi_url = \"http://github.example\"\n[github.app]\nissuer = \"Iv1\"\nprivate_key = \"missing.pem\"\n\
+                [log]\nlevel = \"info\"\nformat = \"xml\"\n[server.tls]\ncertificate = \"a\"\nprivate_key = \"b\"\nclient_ca = \"c\"\n";
+    std::fs::write(folder.path().join("bad.toml"), file).unwrap();
+    let (code, stdout, stderr) = run(folder.path(), &["check-config", "--config", "bad.toml"]);
+    assert_eq!((code, stdout.as_str()), (Some(78), ""));
+    let named = [
+        "server.listen",
+        "database.url",
+        "encryption.keys",
+        "github.api_url",
+        "github.app.private_key missing.pem",
+        "log.format",
+        "server.tls.certificate",
+        "server.tls.private_key",
+        "server.tls.client_ca",
+    ];
+    for mistake in named {
+        assert!(stderr.contains(mistake), "{mistake} is not in:\n{stderr}");
+    }
+    assert!(!stderr.contains("hunter2"));
+    let (code, _, same) = run(folder.path(), &["serve", "--config", "bad.toml"]);
+    assert_eq!((code, same), (Some(78), stderr), "serve says the same, and starts nothing");
+}
+
+#[test]
+fn an_unknown_key_and_a_broken_file_are_mistakes_that_name_the_line() {
+    let folder = folder();
+    for (text, said) in [
+        ("[server]\nlisen = \"127.0.0.1:1\"\n", "lisen"),
+        ("[database]\nurl = \"postgres://u:hunter2@h\n", "line 2"),
+    ] {
+        std::fs::write(folder.path().join("bad.toml"), text).unwrap();
+        let (code, _, stderr) = run(
+            folder.path(),
+            &["check-config", "--config", "bad.toml", "--encryption-key", "kek"],
+        );
+        assert_eq!(code, Some(78));
+        assert!(stderr.contains(said) && !stderr.contains("hunter2"), "{stderr}");
+    }
+}
+
+#[test]
+fn without_an_encryption_key_it_does_not_start() {
+    let folder = folder();
+    let (code, _, stderr) = run(folder.path(), &["serve"]);
+    assert_eq!(code, Some(78));
+    assert!(
+        stderr.contains("encryption.keys is missing") && stderr.contains("openssl rand -base64 32"),
+        "{stderr}"
+    );
+    assert!(
+        !folder.path().join("ghbroker.db").exists(),
+        "nothing is made before the configuration is right"
+    );
+}
+
+#[test]
+fn a_flag_wins_over_its_variable_and_both_over_the_file() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("c.toml"),
+        "[server]\nlisten = \"127.0.0.1:1001\"\n[encryption]\nkeys = [\"kek\"]\n",
+    )
+    .unwrap();
+    let listens = |flags: &[&str], variable: Option<&str>| {
+        let mut command = ghbroker(folder.path(), &["check-config", "--config", "c.toml"]);
+        command.args(flags).envs(variable.map(|value| ("GHBROKER_LISTEN", value)));
+        let stdout = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        stdout.lines().next().unwrap().to_owned()
+    };
+    assert!(listens(&[], None).contains("127.0.0.1:1001"));
+    assert!(listens(&[], Some("127.0.0.1:1002")).contains("127.0.0.1:1002"));
+    assert!(
+        listens(&["--listen", "127.0.0.1:1003"], Some("127.0.0.1:1002")).contains("127.0.0.1:1003")
+    );
+}
+
+#[test]
+fn check_config_says_what_would_run_and_no_secret() {
+    let folder = folder();
+    let mut command = ghbroker(folder.path(), &["check-config", "--encryption-key", "kek"]);
+    command.env("GHBROKER_DATABASE_URL", "postgres://broker:hunter2@db/broker");
+    let output = command.output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    for part in ["127.0.0.1:50051", "loopback only: no TLS", "PostgreSQL", "https://api.github.com"]
+    {
+        assert!(stdout.contains(part), "{part} is not in:\n{stdout}");
+    }
+    assert!(!stdout.contains("hunter2") && !stdout.contains(KEY));
+}
+
+#[test]
+fn serve_logs_json_drains_on_sigterm_and_ends_with_zero() {
+    let folder = folder();
+    let mut child =
+        ghbroker(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--encryption-key", "kek"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+    let mut messages = Vec::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        messages.push(event["message"].as_str().unwrap().to_owned());
+        if event["message"] == "ready" {
+            assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(messages.iter().any(|message| message.starts_with("stopping")), "{messages:?}");
+    assert_eq!(messages.last().unwrap(), "stopped");
+}
+
+#[test]
+fn migrate_makes_the_schema_and_can_be_repeated() {
+    let folder = folder();
+    for _ in 0..2 {
+        let (code, _, stderr) = run(folder.path(), &["migrate", "--encryption-key", "kek"]);
+        assert_eq!(code, Some(0), "{stderr}");
+    }
+    assert!(folder.path().join("ghbroker.db").exists());
+}

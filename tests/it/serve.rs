@@ -1,0 +1,226 @@
+//! The process around the calls: health, reflection, drain, TLS, limits.
+
+use std::sync::Arc;
+
+use ghbroker::{
+    app::{self, Listeners},
+    config::{Config, Flags},
+    domain::SystemClock,
+    proto::{self, connection_admin_client::ConnectionAdminClient},
+};
+use github_sim::{Effect, Fault, Gate};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+};
+use tokio::sync::oneshot;
+use tonic::{
+    Code,
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+};
+use tonic_health::{
+    ServingStatus,
+    pb::{HealthCheckRequest, health_client::HealthClient},
+};
+
+use crate::harness::{self, ACCOUNT, MINT, World, status::assert_reason, write};
+
+async fn health(channel: Channel, service: &str) -> Result<ServingStatus, Code> {
+    let request = HealthCheckRequest { service: service.into() };
+    let answer = HealthClient::new(channel).check(request).await.map_err(|status| status.code())?;
+    Ok(if answer.get_ref().status == ServingStatus::Serving as i32 {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    })
+}
+
+#[tokio::test]
+async fn health_is_served_for_the_whole_and_for_each_service() {
+    let world = World::start().await;
+    let channel = harness::connect(&world.address).await;
+    for service in ["", "liveness", "ghbroker.v1.CredentialBroker", "ghbroker.v1.ConnectionAdmin"] {
+        assert_eq!(health(channel.clone(), service).await, Ok(ServingStatus::Serving), "{service}");
+    }
+    assert_eq!(health(channel, "no.such.Service").await, Err(Code::NotFound));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn stopping_lets_calls_finish_and_takes_no_new_ones() {
+    let mut world = World::connected().await;
+    let gate = Gate::new();
+    world.sim.fault(Fault::once(MINT, Effect::Hold(gate.clone())));
+    let mut client = world.broker.clone();
+    let request = proto::GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
+    let call = tokio::spawn(async move { client.get_repo_token(request).await });
+    gate.arrived(1).await;
+    let address = world.address.clone();
+    let stopped = tokio::spawn(async move {
+        let result = world.stop().await;
+        (world, result)
+    });
+    // The port closes while the call is still under way.
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    while endpoint.connect().await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!call.is_finished());
+    gate.open();
+    assert!(!call.await.unwrap().unwrap().into_inner().token.is_empty());
+    let (world, result) = stopped.await.unwrap();
+    result.unwrap();
+    world.sim.finish();
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_refused_before_anything_is_done() {
+    let world = World::connected().await;
+    let asked = world.sim.requests().len();
+    let huge = vec![b'x'; 49 * 1024 * 1024];
+    let refused = world.commit("Too large", vec![write("huge.bin", huge)]).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange, "{refused:?}");
+    assert_eq!(world.sim.requests().len(), asked);
+    world.finish().await;
+}
+
+/// A certificate authority, and certificates by it, as files.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
+    }
+
+    fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// (certificate, key)
+    fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> (String, String) {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.extended_key_usages = vec![usage];
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+}
+
+/// The configuration file of a broker with TLS, and all the files that it names.
+fn tls_files(folder: &std::path::Path, authority: &Authority) -> Flags {
+    let (certificate, key) = authority.issue("localhost", ExtendedKeyUsagePurpose::ServerAuth);
+    let file = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    file("server.crt", &certificate);
+    file("server.key", &key);
+    file("ca.crt", &authority.pem());
+    file("kek", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    let top = folder.display();
+    file(
+        "ghbroker.toml",
+        &format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\nhealth_listen = \"127.0.0.1:0\"\n[server.tls]\ncertificate = \"{top}/server.crt\"\n\
+             private_key = \"{top}/server.key\"\nclient_ca = \"{top}/ca.crt\"\n[database]\nurl = \"sqlite://{top}/x.db\"\n\
+             [encryption]\nkeys = [\"{top}/kek\"]\n"
+        ),
+    );
+    Flags { config: Some(folder.join("ghbroker.toml")), ..Default::default() }
+}
+
+#[tokio::test]
+async fn with_tls_only_callers_of_the_client_authority_get_in_and_health_stays_plain() {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let config = Config::load(&tls_files(folder.path(), &authority)).unwrap();
+    let listeners = Listeners::bind(&config).await.unwrap();
+    let port = listeners.grpc.local_addr().unwrap().port();
+    let health_address = listeners.health.as_ref().unwrap().local_addr().unwrap().to_string();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async { drop(stopped.await) };
+    let running = tokio::spawn(app::run(config, listeners, Arc::new(SystemClock), shutdown));
+
+    let call = async |identity: Option<Identity>| {
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority.pem()));
+        let tls = identity.into_iter().fold(tls, ClientTlsConfig::identity);
+        let endpoint = Endpoint::from_shared(format!("https://localhost:{port}"))
+            .unwrap()
+            .tls_config(tls)
+            .unwrap();
+        let mut admin = ConnectionAdminClient::new(
+            endpoint.connect().await.map_err(|_| Code::Unauthenticated)?,
+        );
+        let request = proto::GetConnectionRequest { account: "a".into() };
+        Ok::<Code, Code>(admin.get_connection(request).await.unwrap_err().code())
+    };
+    let identity = |authority: &Authority| {
+        let (certificate, key) = authority.issue("service", ExtendedKeyUsagePurpose::ClientAuth);
+        Some(Identity::from_pem(certificate, key))
+    };
+    assert_eq!(
+        call(identity(&authority)).await,
+        Ok(Code::NotFound),
+        "let in: the account is just not connected"
+    );
+    for unknown in [None, identity(&stranger)] {
+        // TLS 1.3 shows the refusal at the first use: as a failed connection, or as a failed call.
+        assert!(matches!(
+            call(unknown).await,
+            Err(_) | Ok(Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled)
+        ));
+    }
+    let plain = harness::connect(&health_address).await;
+    assert_eq!(health(plain.clone(), "").await, Ok(ServingStatus::Serving));
+    let request = proto::GetConnectionRequest { account: "a".into() };
+    let elsewhere = ConnectionAdminClient::new(plain).get_connection(request).await.unwrap_err();
+    assert_eq!(elsewhere.code(), Code::Unimplemented, "the health port serves nothing else");
+
+    stop.send(()).unwrap();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_never_finishes_its_handshake_holds_up_nobody() {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let config = Config::load(&tls_files(folder.path(), &authority)).unwrap();
+    let listeners = Listeners::bind(&config).await.unwrap();
+    let port = listeners.grpc.local_addr().unwrap().port();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(app::run(config, listeners, Arc::new(SystemClock), async {
+        drop(stopped.await)
+    }));
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    }
+    let (certificate, key) = authority.issue("service", ExtendedKeyUsagePurpose::ClientAuth);
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(authority.pem()))
+        .identity(Identity::from_pem(certificate, key));
+    let endpoint = Endpoint::from_shared(format!("https://localhost:{port}"))
+        .unwrap()
+        .tls_config(tls)
+        .unwrap();
+    let mut admin = ConnectionAdminClient::new(endpoint.connect().await.unwrap());
+    let status = admin
+        .get_connection(proto::GetConnectionRequest { account: "a".into() })
+        .await
+        .unwrap_err();
+    assert_reason(&status, Code::NotFound, "ACCOUNT_NOT_CONNECTED");
+    stop.send(()).unwrap();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_said_with_its_address() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let world = World::start().await;
+    let config =
+        Config { listen: taken.local_addr().unwrap(), ..harness::config(&world.sim, "sqlite://x") };
+    let refused = Listeners::bind(&config).await.err().unwrap();
+    assert!(refused.to_string().contains(&taken.local_addr().unwrap().to_string()), "{refused}");
+    world.finish().await;
+}
