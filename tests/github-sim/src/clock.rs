@@ -43,7 +43,6 @@ impl SimClock {
     }
 
     /// The time now, in UTC.
-    #[allow(clippy::disallowed_methods, reason = "this is the simulator's own clock")]
     pub fn now(&self) -> OffsetDateTime {
         let offset = time::Duration::milliseconds(self.milliseconds.load(Ordering::SeqCst));
         let origin = if self.real { OffsetDateTime::now_utc() } else { OffsetDateTime::UNIX_EPOCH };
