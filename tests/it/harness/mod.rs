@@ -45,6 +45,7 @@ pub struct World {
     pub broker: CredentialBrokerClient<Channel>,
     pub admin: ConnectionAdminClient<Channel>,
     pub address: String,
+    urls: Urls,
     clock: TestClock,
     folder: Arc<tempfile::TempDir>,
     stop: Option<oneshot::Sender<()>>,
@@ -135,26 +136,34 @@ impl World {
         Self::start_on(seed(), folder, crate::postgres::fresh_database().await).await
     }
 
-    async fn start_on(
-        seed: seed::Seed,
+    async fn start_on(seed: seed::Seed, folder: Arc<tempfile::TempDir>, database_url: String) -> Self {
+        let sim = simulator(seed).await;
+        let urls = Urls::of(&sim);
+        Self::around(sim, urls, folder, database_url).await
+    }
+
+    /// The same with a broker that reaches GitHub at other addresses, by way of something that watches.
+    pub async fn start_behind(sim: Sim, urls: Urls) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let url = format!("sqlite://{}/ghbroker.db", folder.path().display());
+        Self::around(sim, urls, folder, url).await
+    }
+
+    async fn around(
+        sim: Sim,
+        urls: Urls,
         folder: Arc<tempfile::TempDir>,
         database_url: String,
     ) -> Self {
-        let options = Options {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            clock: SimClock::manual(),
-            root: None,
-            log: false,
-        };
-        let sim = Sim::start(options, seed).await.unwrap();
         let clock = TestClock::starting_at(sim.clock().now());
-        let (stop, running, address) = run(&sim, &clock, &database_url).await;
+        let (stop, running, address) = run(&urls, &clock, &database_url).await;
         let channel = connect(&address).await;
         Self {
             sim,
             broker: client(channel.clone()),
             admin: ConnectionAdminClient::new(channel),
             address,
+            urls,
             clock,
             folder,
             stop: Some(stop),
@@ -204,7 +213,7 @@ impl World {
     /// Stops the broker in order and starts it again on the same database.
     pub async fn restart(&mut self) {
         self.stop().await.unwrap();
-        let (stop, running, address) = run(&self.sim, &self.clock, &self.database_url).await;
+        let (stop, running, address) = run(&self.urls, &self.clock, &self.database_url).await;
         let channel = connect(&address).await;
         self.broker = client(channel.clone());
         self.admin = ConnectionAdminClient::new(channel);
@@ -275,12 +284,12 @@ impl World {
 pub const MINT: &str = "POST /app/installations/{installation_id}/access_tokens";
 
 async fn run(
-    sim: &Sim,
+    urls: &Urls,
     clock: &TestClock,
     database_url: &str,
 ) -> (oneshot::Sender<()>, JoinHandle<Result<(), app::Error>>, String) {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let config = config(sim, database_url);
+    let config = config_at(urls, database_url);
     let listeners = Listeners::bind(&config).await.unwrap();
     let address = listeners.grpc.local_addr().unwrap().to_string();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -291,8 +300,37 @@ async fn run(
     (stop, running, address)
 }
 
+/// Where the broker looks for GitHub.
+#[derive(Clone)]
+pub struct Urls {
+    pub api: String,
+    pub graphql: String,
+    pub web: String,
+}
+
+impl Urls {
+    pub fn of(sim: &Sim) -> Self {
+        Self {
+            api: sim.api_url().into(),
+            graphql: sim.graphql_url().into(),
+            web: sim.web_url().into(),
+        }
+    }
+}
+
+/// A GitHub on a port of its own, whose clock stands still.
+pub async fn simulator(seed: seed::Seed) -> Sim {
+    let options = Options { clock: SimClock::manual(), ..Options::default() };
+    Sim::start(options, seed).await.unwrap()
+}
+
 /// What `[github]`, `[database]` and `[encryption]` would say; delays are short, and nothing else differs from a real one.
 pub fn config(sim: &Sim, database_url: &str) -> Config {
+    config_at(&Urls::of(sim), database_url)
+}
+
+/// The same with GitHub at other addresses.
+pub fn config_at(urls: &Urls, database_url: &str) -> Config {
     let kek = Kek::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
     let app = AppIdentity {
         issuer: CLIENT_ID.into(),
@@ -311,9 +349,9 @@ pub fn config(sim: &Sim, database_url: &str) -> Config {
         database_url: database_url.to_owned().into(),
         keys: KeySet::new(kek, Vec::new()),
         github: Settings {
-            api_url: sim.api_url().parse().unwrap(),
-            graphql_url: sim.graphql_url().parse().unwrap(),
-            web_url: sim.web_url().parse().unwrap(),
+            api_url: urls.api.parse().unwrap(),
+            graphql_url: urls.graphql.parse().unwrap(),
+            web_url: urls.web.parse().unwrap(),
             app: Some(app),
             oauth: None,
             limits,
