@@ -10,6 +10,7 @@
 
 mod commit;
 mod configuration;
+mod grpcurl;
 mod harness;
 mod helm;
 mod layout;
