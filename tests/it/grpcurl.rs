@@ -236,7 +236,6 @@ async fn calls_every_rpc() {
         }));
     }
     assert_eq!(grpcurl.called, rpcs, "an RPC was not called");
-    world.sim.finish();
 }
 
 async fn commits_and_promotes(world: &World, grpcurl: &mut Grpcurl) {
@@ -356,5 +355,4 @@ async fn commands_of_the_readme_work() {
         assert!(output.status.success(), "{command}: {complaint}");
     }
     assert_eq!(world.sim.count(MINT), 2, "one to look at the repository, one to hand out");
-    world.sim.finish();
 }

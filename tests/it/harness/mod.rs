@@ -21,7 +21,8 @@ use ghbroker::{
     app::{self, Listeners},
     config::{Config, Log},
     crypto::{Kek, KeySet},
-    github::{AppIdentity, Limits, Settings, SigningKey},
+    domain::Token,
+    github::{AppIdentity, Limits, OAuthClient, Settings, SigningKey},
     proto::{
         self, connection_admin_client::ConnectionAdminClient,
         credential_broker_client::CredentialBrokerClient,
@@ -39,6 +40,7 @@ pub const REPO: &str = "acme/warehouse";
 pub const INSTALLATION: i64 = 4711;
 pub const CLIENT_ID: &str = "Iv23testClientId0001";
 pub const APP_ID: u64 = 77;
+pub const APP_CLIENT_SECRET: &str = "app-client-secret";
 
 pub struct World {
     pub sim: Sim,
@@ -86,7 +88,7 @@ pub fn seed() -> seed::Seed {
         apps: vec![seed::App {
             id: Some(APP_ID),
             client_id: Some(CLIENT_ID.into()),
-            client_secret: "app-client-secret".into(),
+            client_secret: APP_CLIENT_SECRET.into(),
             slug: "ghbroker-test".into(),
             owner: "acme".into(),
             public_key_pem: vec![app_key().1.clone()],
@@ -280,6 +282,17 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// What was asked for and is not simulated fails the test that asked, and so does a broken repository.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let unknown = self.sim.unknown_routes();
+            assert!(unknown.is_empty(), "not simulated: {}", unknown.join(", "));
+            self.sim.fsck();
+        }
+    }
+}
+
 /// The route of a mint, as the simulator counts it.
 pub const MINT: &str = "POST /app/installations/{installation_id}/access_tokens";
 
@@ -353,7 +366,10 @@ pub fn config_at(urls: &Urls, database_url: &str) -> Config {
             graphql_url: urls.graphql.parse().unwrap(),
             web_url: urls.web.parse().unwrap(),
             app: Some(app),
-            oauth: None,
+            oauth: Some(OAuthClient {
+                client_id: CLIENT_ID.into(),
+                client_secret: Token::new(APP_CLIENT_SECRET.into()),
+            }),
             limits,
         },
         hand_out_pats: true,
