@@ -14,6 +14,7 @@ mod grpcurl;
 mod harness;
 mod helm;
 mod layout;
+mod octokit;
 mod postgres;
 mod serve;
 mod store;
