@@ -16,6 +16,7 @@ mod helm;
 mod layout;
 mod octokit;
 mod postgres;
+mod schemas;
 mod serve;
 mod store;
 mod tokens;

@@ -1,0 +1,348 @@
+//! What the broker sends to GitHub, held against GitHub's published OpenAPI description and GraphQL schema: a proxy
+//! between broker and simulator checks every request, and every answer of the simulator, while all RPCs are made.
+
+use std::{collections::BTreeMap, process::Stdio};
+
+use ghbroker::proto;
+use github_sim::{Effect, Fault, Level, Rule, Sim, seed};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout},
+};
+use tonic::Code;
+
+use crate::{
+    harness::{
+        self, ACCOUNT, CLIENT_ID, INSTALLATION, MINT, REPO, Urls, World, delete, executable,
+        status::assert_reason, write,
+    },
+    octokit::node,
+};
+
+/// The account that works with a personal access token.
+const PAT_ACCOUNT: &str = "tenant-pat";
+
+/// Faults of the simulator's answers that are known, as `route, answer status: what`: printed, and not counted.
+const KNOWN: &[&str] = &[];
+
+struct Proxy {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    url: String,
+}
+
+/// What the proxy saw.
+#[derive(Debug, Deserialize)]
+struct Report {
+    /// How often each route was answered.
+    seen: BTreeMap<String, usize>,
+    /// What is not as GitHub publishes it.
+    violations: Vec<String>,
+    /// What could not be checked, since it is in no description.
+    passed: Vec<String>,
+}
+
+impl Proxy {
+    async fn before(sim: &Sim) -> Self {
+        let mut child = node()
+            .args(["validating-proxy.mjs", sim.web_url()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.next_line().await.unwrap().expect("the proxy did not start");
+        let first: serde_json::Value = serde_json::from_str(&first).unwrap();
+        let url = first["url"].as_str().unwrap().to_owned();
+        Self { child, lines, url }
+    }
+
+    fn urls(&self) -> Urls {
+        Urls {
+            api: format!("{}/api/v3", self.url),
+            graphql: format!("{}/api/graphql", self.url),
+            web: self.url.clone(),
+        }
+    }
+
+    /// Stops it and takes its report.
+    async fn report(mut self) -> Report {
+        drop(self.child.stdin.take());
+        let line = self.lines.next_line().await.unwrap().expect("the proxy broke down");
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+/// A world with a proxy between, in which nothing is connected yet.
+async fn watched() -> (World, Proxy) {
+    let sim = harness::simulator(harness::seed()).await;
+    let proxy = Proxy::before(&sim).await;
+    let urls = proxy.urls();
+    (World::start_behind(sim, urls).await, proxy)
+}
+
+impl Report {
+    /// Nothing may be wrong, and each route must have been seen this often.
+    #[track_caller]
+    fn assert_clean(&self, expected: &[(&str, usize)]) {
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            self.violations.iter().partition(|what| KNOWN.contains(&what.as_str()));
+        for what in known {
+            println!("known: {what}");
+        }
+        assert!(unknown.is_empty(), "not as GitHub publishes it:\n{unknown:#?}");
+        for (route, least) in expected {
+            let seen = self.seen.get(*route).copied().unwrap_or(0);
+            assert!(seen >= *least, "{route} was seen {seen} times, not {least}: {:#?}", self.seen);
+        }
+    }
+}
+
+/// What GitHub's page gives when alice authorizes the App.
+async fn code(sim: &Sim) -> String {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let page = format!(
+        "{}/login/oauth/authorize?client_id={CLIENT_ID}&login=alice&redirect_uri=https://portal.example",
+        sim.web_url()
+    );
+    let answer = client.build().unwrap().get(page).send().await.unwrap();
+    let target = answer.headers()["location"].to_str().unwrap();
+    target.split_once("code=").unwrap().1.to_owned()
+}
+
+/// What a portal does for every account: looks at the connection, tests it, and hands out a token.
+async fn look(world: &mut World, account: &str) {
+    world.configure(account, REPO).await;
+    let request = proto::VerifyRepoRequest { account: account.into(), ..Default::default() };
+    let answer = world.broker.verify_repo(request).await.unwrap().into_inner();
+    assert!(answer.ok, "{:#?}", answer.findings);
+    let request = proto::GetConnectionRequest { account: account.into() };
+    world.admin.get_connection(request).await.unwrap();
+    let request = proto::GetRepoTokenRequest { account: account.into(), ..Default::default() };
+    world.broker.get_repo_token(request).await.unwrap();
+}
+
+async fn commit(
+    world: &World,
+    account: &str,
+    files: Vec<proto::FileChange>,
+) -> proto::CommitFilesResponse {
+    let message = "Change some files\n\nAs the test asks.".to_owned();
+    let request =
+        proto::CommitFilesRequest { account: account.into(), message, files, ..Default::default() };
+    let answer = world.broker.clone().commit_files(request).await.unwrap().into_inner();
+    assert!(!answer.unchanged);
+    answer
+}
+
+/// Commits in both ways: modes go over git data, the rest by createCommitOnBranch.
+async fn commit_both_ways(world: &World, account: &str) {
+    let large = "select 1;\n".repeat(200_000);
+    let files = vec![
+        executable(&format!("bin/{account}.sh"), "#!/bin/sh\n"),
+        write(&format!("img/{account}.png"), vec![0x89, b'P', b'N', b'G', 0, 0xff]),
+        write(&format!("models/{account}.sql"), large),
+        delete("models/orders.sql"),
+    ];
+    commit(world, account, files).await;
+    let files = vec![
+        write(&format!("models/ü_{account}.sql"), "select 2\n"),
+        delete(&format!("models/{account}.sql")),
+    ];
+    commit(world, account, files).await;
+}
+
+async fn promote(world: &World, account: &str, title: &str) -> proto::OpenPromotionPrResponse {
+    let request = proto::OpenPromotionPrRequest {
+        account: account.into(),
+        title: title.into(),
+        body: Some(format!("{title}, in full.")),
+        draft: true,
+        ..Default::default()
+    };
+    world.broker.clone().open_promotion_pr(request).await.unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn every_rpc_by_installation() {
+    let (mut world, proxy) = watched().await;
+    let request = proto::RegisterInstallationRequest {
+        account: ACCOUNT.into(),
+        installation_id: INSTALLATION,
+        code: code(&world.sim).await,
+        ..Default::default()
+    };
+    world.broker.register_installation(request).await.unwrap();
+    look(&mut world, ACCOUNT).await;
+    commit_both_ways(&world, ACCOUNT).await;
+    assert!(promote(&world, ACCOUNT, "First").await.created);
+    assert!(!promote(&world, ACCOUNT, "Second").await.created);
+
+    let token = world.token(&[("contents", "write"), ("pull_requests", "write")]).await.token;
+    let request = proto::ReportRejectedTokenRequest { account: ACCOUNT.into(), token };
+    assert!(world.broker.report_rejected_token(request).await.unwrap().into_inner().dropped);
+    let request = proto::DisconnectRequest { account: ACCOUNT.into() };
+    assert!(world.admin.disconnect(request).await.unwrap().into_inner().tokens_revoked > 0);
+
+    let report = proxy.report().await;
+    assert_eq!(report.passed, ["POST /login/oauth/access_token"]);
+    report.assert_clean(&[
+        ("GET /app/installations/{installation_id}", 1),
+        ("GET /user/installations", 1),
+        (MINT, 3),
+        ("DELETE /installation/token", 1),
+        ("GET /repos/{owner}/{repo}", 2),
+        ("GET /repos/{owner}/{repo}/rules/branches/{branch}", 1),
+        ("GET /repos/{owner}/{repo}/git/ref/{ref}", 4),
+        ("POST /repos/{owner}/{repo}/git/refs", 1),
+        ("PATCH /repos/{owner}/{repo}/git/refs/{ref}", 1),
+        ("GET /repos/{owner}/{repo}/git/commits/{commit_sha}", 2),
+        ("GET /repos/{owner}/{repo}/git/trees/{tree_sha}", 2),
+        ("POST /repos/{owner}/{repo}/git/blobs", 1),
+        ("POST /repos/{owner}/{repo}/git/trees", 1),
+        ("POST /repos/{owner}/{repo}/git/commits", 1),
+        ("GRAPHQL createCommitOnBranch", 1),
+        ("GET /repos/{owner}/{repo}/compare/{basehead}", 2),
+        ("GET /repos/{owner}/{repo}/pulls", 2),
+        ("POST /repos/{owner}/{repo}/pulls", 1),
+        ("PATCH /repos/{owner}/{repo}/pulls/{pull_number}", 1),
+    ]);
+}
+
+#[tokio::test]
+async fn every_rpc_by_personal_token() {
+    let (mut world, proxy) = watched().await;
+    let pat =
+        seed::Pat { owner: "alice".into(), scopes: vec!["repo".into()], ..Default::default() };
+    let token = world.sim.add_pat(&pat).unwrap();
+    let request = proto::SetPatRequest { account: PAT_ACCOUNT.into(), token };
+    world.broker.set_pat(request).await.unwrap();
+    look(&mut world, PAT_ACCOUNT).await;
+    commit_both_ways(&world, PAT_ACCOUNT).await;
+    assert!(promote(&world, PAT_ACCOUNT, "By a person").await.created);
+
+    let report = proxy.report().await;
+    assert_eq!(report.passed, [""; 0]);
+    report.assert_clean(&[
+        ("GET /user", 2),
+        ("GET /repos/{owner}/{repo}", 2),
+        ("GRAPHQL createCommitOnBranch", 1),
+        ("POST /repos/{owner}/{repo}/git/commits", 1),
+        ("POST /repos/{owner}/{repo}/pulls", 1),
+    ]);
+}
+
+#[tokio::test]
+async fn refusals() {
+    let (mut world, proxy) = watched().await;
+    world.register(ACCOUNT, INSTALLATION).await;
+    world.configure(ACCOUNT, REPO).await;
+    let broker = world.broker.clone();
+
+    let request =
+        proto::SetPatRequest { account: PAT_ACCOUNT.into(), token: format!("ghp_{:036}", 0) };
+    let status = broker.clone().set_pat(request).await.unwrap_err();
+    assert_reason(&status, Code::FailedPrecondition, "CREDENTIAL_REJECTED");
+
+    let request = proto::OpenPromotionPrRequest { account: ACCOUNT.into(), ..Default::default() };
+    let status = broker.clone().open_promotion_pr(request.clone()).await.unwrap_err();
+    assert_reason(&status, Code::FailedPrecondition, "BRANCH_MISSING");
+    world.sim.commit(REPO, "staging", &[("one.sql", "select 1\n")]);
+
+    // Refused by a rule, in both ways of committing.
+    world.sim.add_ruleset(REPO, "staging", &[Rule::PullRequest]);
+    for file in [executable("run.sh", "#!/bin/sh\n"), write("two.sql", "select 2\n")] {
+        let status = world.commit("Against the rules", vec![file]).await.unwrap_err();
+        assert_reason(&status, Code::FailedPrecondition, "REFUSED_BY_RULES");
+    }
+    // Under another name by now, and where there is nothing.
+    world.sim.rename_repository(REPO, "lakehouse");
+    let status = broker.clone().open_promotion_pr(request).await.unwrap_err();
+    assert_reason(&status, Code::FailedPrecondition, "REPO_MOVED");
+    for repository in ["", "acme/nowhere"] {
+        let request = proto::VerifyRepoRequest {
+            account: ACCOUNT.into(),
+            repository: repository.into(),
+            ..Default::default()
+        };
+        assert!(!broker.clone().verify_repo(request).await.unwrap().into_inner().ok);
+    }
+
+    // Not granted, too many requests, suspended, uninstalled.
+    world.sim.set_installation_permissions(INSTALLATION as u64, [("metadata", Level::Read)]);
+    refused(&world, "deployments", Code::FailedPrecondition, "PERMISSION_NOT_GRANTED").await;
+    let limit = Effect::SecondaryRateLimit { retry_after: Some(60), status: 403 };
+    world.sim.fault(Fault::once(MINT, limit));
+    refused(&world, "checks", Code::ResourceExhausted, "RATE_LIMITED").await;
+    world.sim.suspend(INSTALLATION as u64);
+    refused(&world, "statuses", Code::FailedPrecondition, "INSTALLATION_SUSPENDED").await;
+
+    let report = proxy.report().await;
+    report.assert_clean(&[("GET /user", 1), (MINT, 5), ("GRAPHQL createCommitOnBranch", 1)]);
+}
+
+/// Asks for a token with a permission that no other call asks for: failures are remembered for each.
+async fn refused(world: &World, permission: &str, code: Code, reason: &str) {
+    let permissions = [(permission.to_owned(), "read".to_owned())].into();
+    let request =
+        proto::GetRepoTokenRequest { account: ACCOUNT.into(), permissions, ..Default::default() };
+    let status = world.broker.clone().get_repo_token(request).await.unwrap_err();
+    assert_reason(&status, code, reason);
+}
+
+/// A proxy that let everything pass would make the tests above pass too.
+#[tokio::test]
+async fn proxy_notices_what_is_not_as_published() {
+    let sim = harness::simulator(harness::seed()).await;
+    let proxy = Proxy::before(&sim).await;
+    let urls = proxy.urls();
+    let repo = format!("{}/repos/{REPO}", urls.api);
+    let http = reqwest::Client::new();
+    let named = |request: reqwest::RequestBuilder| {
+        request
+            .bearer_auth("ghs_none")
+            .header("user-agent", "a test")
+            .header("accept", "application/vnd.github+json")
+            .header("x-github-api-version", "2022-11-28")
+    };
+    http.get(&repo).header("user-agent", "a test").send().await.unwrap();
+    named(http.get(format!("{repo}/pulls?state=ajar&color=red"))).send().await.unwrap();
+    named(http.post(format!("{repo}/pulls")))
+        .json(&json!({"head": "staging", "color": "red"}))
+        .send()
+        .await
+        .unwrap();
+    named(http.get(format!("{repo}/no-such-thing"))).send().await.unwrap();
+    named(http.get(format!("{}/user", urls.api))).send().await.unwrap();
+    let query = "mutation ($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $input) { color } }";
+    let body = json!({"query": query, "variables": {"input": {"expectedHeadOid": "head"}}});
+    named(http.post(&urls.graphql)).json(&body).send().await.unwrap();
+    sim.fault(Fault::once("*", Effect::Status { status: 418, html: false }));
+    named(http.get(format!("{repo}/branches"))).send().await.unwrap();
+    sim.fault(Fault::once("*", Effect::Huge(10)));
+    named(http.get(format!("{repo}/git/ref/heads/main"))).send().await.unwrap();
+
+    let report = proxy.report().await;
+    for expected in [
+        "GET /repos/{owner}/{repo}, request: Authorization is not a bearer",
+        "GET /repos/{owner}/{repo}, request: X-GitHub-Api-Version is not the one the broker is written for",
+        "GET /repos/{owner}/{repo}/pulls, request: /state must be equal to one of the allowed values",
+        "GET /repos/{owner}/{repo}/pulls, request: the query parameter color is not documented",
+        "POST /repos/{owner}/{repo}/pulls, request: / must NOT have additional properties color",
+        "POST /repos/{owner}/{repo}/pulls, request: / must have required property 'base'",
+        "GET /api/v3/repos/acme/warehouse/no-such-thing, request: GitHub has no such operation",
+        "GET /user, request: GitHub Apps may not call it with an installation token",
+        "GRAPHQL createCommitOnBranch, request: Cannot query field \"color\" on type \"CreateCommitOnBranchPayload\".",
+        "GRAPHQL createCommitOnBranch, request: Variable \"$input\" at \"input.expectedHeadOid\": is not of the form of GitObjectID",
+        "GET /repos/{owner}/{repo}/branches, answer 418: the status 418 is not documented",
+        "GET /repos/{owner}/{repo}/git/ref/{ref}, answer 401: / must be object",
+    ] {
+        assert!(
+            report.violations.iter().any(|what| what == expected),
+            "{expected:?} is not in {:#?}",
+            report.violations
+        );
+    }
+}
