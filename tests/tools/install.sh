@@ -18,14 +18,15 @@ source "$here/versions.sh"
 has() { command -v "$1" >/dev/null 2>&1; }
 say() { printf 'tools: %s\n' "$*"; }
 
-# left_out WHAT WHY FRAGMENT: the tests whose path holds FRAGMENT do not run.
+# left_out WHAT WHY FRAGMENT...: the tests whose path holds a FRAGMENT do not run.
 left_out() {
+    local fragment
     if [ "${CI:-}" = true ]; then
         printf 'error: %s cannot run: %s\n' "$1" "$2" >&2
         exit 1
     fi
     say "left out: $1 ($2)"
-    skip="$skip --skip $3"
+    for fragment in "${@:3}"; do skip="$skip --skip $fragment"; done
 }
 
 remember() { printf 'export %s=%q\n' "$1" "$2" >>"$tools/test.env.new"; }
@@ -108,18 +109,18 @@ npm_packages() {
 }
 
 install_octokit() {
-    local what="Octokit checks" major
+    local what="checks by Octokit and by GitHub's published schemas" major
     if ! has node || ! has npm; then
-        left_out "$what" "Node is not installed" octokit::
+        left_out "$what" "Node is not installed" octokit:: schemas::
         return
     fi
     major=$(node -p 'process.versions.node.split(".")[0]')
     if [ "$major" -lt "$NODE_MAJOR" ]; then
-        left_out "$what" "Node $major is too old, $NODE_MAJOR or newer is needed" octokit::
+        left_out "$what" "Node $major is too old, $NODE_MAJOR or newer is needed" octokit:: schemas::
     elif npm_packages; then
         remember GHBROKER_TEST_NODE "$(command -v node)"
     else
-        left_out "$what" "npm ci failed, see $log" octokit::
+        left_out "$what" "npm ci failed, see $log" octokit:: schemas::
     fi
 }
 
