@@ -165,6 +165,11 @@ impl Broker {
                 "code",
                 "cannot be checked: this broker has no [github.oauth] configured",
             )),
+            Err(error) if error.kind == Kind::Unauthorized => Err(Error::invalid(
+                "code",
+                "is not accepted by GitHub: it works once and for 10 minutes; go through the install page again",
+            )
+            .caused_by(error)),
             Err(error) if error.kind == Kind::RateLimited => {
                 Err(refusal::rate_limited(&error).caused_by(error))
             }

@@ -11,6 +11,7 @@
 mod commit;
 mod configuration;
 mod grpcurl;
+mod connect;
 mod harness;
 mod helm;
 mod layout;

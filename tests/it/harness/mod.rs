@@ -4,9 +4,12 @@
 //! * [`clock`]: the broker's clock.
 //! * [`status`]: what a failed call says, taken apart.
 //! * [`git`]: the real git.
+//! * [`person`]: what people do on GitHub itself.
 
+mod calls;
 pub mod clock;
 pub mod git;
+pub mod person;
 pub mod status;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -262,6 +265,20 @@ impl World {
         self.broker.clone().commit_files(request).await.map(tonic::Response::into_inner)
     }
 
+    /// A personal access token of alice, who owns `acme`.
+    pub fn pat(&self, pat: seed::Pat) -> String {
+        self.sim.add_pat(&seed::Pat { owner: "alice".into(), ..pat }).unwrap()
+    }
+
+    /// What GitHub holds of [`REPO`], and how often it was asked: what a refused call must leave as it is.
+    pub fn footprint(&self) -> Footprint {
+        Footprint {
+            refs: git::git(&self.sim.git_dir(REPO), &["show-ref"]),
+            pulls: self.sim.pulls(REPO),
+            requests: self.sim.requests().len(),
+        }
+    }
+
     /// Asks again and again until there is an answer. Ends with a failure if none comes.
     pub async fn until<T>(&self, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         let wait = async {
@@ -291,6 +308,25 @@ impl Drop for World {
             self.sim.fsck();
         }
     }
+}
+
+impl Drop for World {
+    /// What was asked for and is not simulated fails the test that asked, and so does a broken repository.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let unknown = self.sim.unknown_routes();
+            assert!(unknown.is_empty(), "not simulated: {}", unknown.join(", "));
+            self.sim.fsck();
+        }
+    }
+}
+
+/// See [`World::footprint`].
+#[derive(Debug, PartialEq)]
+pub struct Footprint {
+    pub refs: String,
+    pub pulls: Vec<serde_json::Value>,
+    pub requests: usize,
 }
 
 /// The route of a mint, as the simulator counts it.

@@ -3,9 +3,12 @@
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::APP_CLIENT_SECRET;
+
 /// Asserts the contract of every error: one ErrorInfo of ours with this reason, and a sentence. Gives back the details.
 #[track_caller]
 pub fn assert_reason(status: &Status, code: Code, reason: &str) -> ErrorDetails {
+    assert_no_secret(status);
     let details = status.get_error_details();
     let info = details.error_info().unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
     assert_eq!((status.code(), info.reason.as_str()), (code, reason), "{}", status.message());
@@ -27,4 +30,17 @@ pub fn bad_fields(status: &Status) -> Vec<String> {
         details.bad_request().unwrap().field_violations.iter().map(|v| v.field.clone()).collect();
     fields.dedup();
     fields
+}
+
+/// Asserts that nothing in a status has the form of a secret.
+#[track_caller]
+pub fn assert_no_secret(status: &Status) {
+    let details = String::from_utf8_lossy(status.details());
+    for text in [status.message(), &details, &format!("{status:?}")] {
+        for form in
+            ["ghp_", "github_pat_", "ghs_", "ghu_", "ghr_", "eyJ", "PRIVATE KEY", APP_CLIENT_SECRET]
+        {
+            assert!(!text.contains(form), "a secret is in {text:?}");
+        }
+    }
 }

@@ -1,0 +1,29 @@
+//! The RPCs as a test calls them: a request in, an answer or a status out.
+
+use ghbroker::proto::*;
+use tonic::{Response, Status};
+
+use super::World;
+
+macro_rules! calls {
+    ($($service:ident.$rpc:ident($request:ident) -> $answer:ident;)*) => {
+        impl World {
+            $(pub async fn $rpc(&self, request: $request) -> Result<$answer, Status> {
+                self.$service.clone().$rpc(request).await.map(Response::into_inner)
+            })*
+        }
+    };
+}
+
+calls! {
+    broker.register_installation(RegisterInstallationRequest) -> RegisterInstallationResponse;
+    broker.set_pat(SetPatRequest) -> SetPatResponse;
+    broker.verify_repo(VerifyRepoRequest) -> VerifyRepoResponse;
+    broker.get_repo_token(GetRepoTokenRequest) -> GetRepoTokenResponse;
+    broker.commit_files(CommitFilesRequest) -> CommitFilesResponse;
+    broker.open_promotion_pr(OpenPromotionPrRequest) -> OpenPromotionPrResponse;
+    broker.report_rejected_token(ReportRejectedTokenRequest) -> ReportRejectedTokenResponse;
+    admin.configure_repo(ConfigureRepoRequest) -> ConfigureRepoResponse;
+    admin.get_connection(GetConnectionRequest) -> GetConnectionResponse;
+    admin.disconnect(DisconnectRequest) -> DisconnectResponse;
+}

@@ -1,0 +1,54 @@
+//! What people do on GitHub itself, past the broker.
+
+use github_sim::{Sim, seed};
+use reqwest::{Client, Method, redirect::Policy};
+use serde_json::{Value, json};
+
+use super::CLIENT_ID;
+
+/// Somebody who may do everything in `acme`, at work in the browser.
+pub struct Person {
+    api: String,
+    token: String,
+    http: Client,
+}
+
+impl Person {
+    pub fn of(sim: &Sim, login: &str) -> Self {
+        let scopes = vec!["repo".into()];
+        let pat = seed::Pat { owner: login.into(), scopes, ..Default::default() };
+        Self { api: sim.api_url().into(), token: sim.add_pat(&pat).unwrap(), http: client() }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Value) {
+        let request = self.http.request(method, format!("{}{path}", self.api));
+        let request = request.bearer_auth(&self.token).header("user-agent", "a browser");
+        let answer = request.json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap());
+    }
+
+    pub async fn merge(&self, repository: &str, number: i64) {
+        self.send(Method::PUT, &format!("/repos/{repository}/pulls/{number}/merge"), json!({}))
+            .await;
+    }
+
+    pub async fn close(&self, repository: &str, number: i64) {
+        let closed = json!({"state": "closed"});
+        self.send(Method::PATCH, &format!("/repos/{repository}/pulls/{number}"), closed).await;
+    }
+}
+
+/// The `code` that GitHub's page gives when `login` authorizes the App.
+pub async fn authorize(sim: &Sim, login: &str) -> String {
+    let url = format!(
+        "{}/login/oauth/authorize?client_id={CLIENT_ID}&login={login}&redirect_uri=https://portal.example",
+        sim.web_url()
+    );
+    let answer = client().get(url).send().await.unwrap();
+    let location = answer.headers()["location"].to_str().unwrap();
+    location.split_once("code=").unwrap().1.to_owned()
+}
+
+fn client() -> Client {
+    Client::builder().redirect(Policy::none()).build().unwrap()
+}
