@@ -193,30 +193,46 @@ impl Broker {
     }
 
     /// A token to look at a repository that may not be bound yet. Not cached: it is for a name, and names change.
+    /// One that is `bound` is found by its id when it has another name now.
     pub(super) async fn probe_token(
         &self,
         account: &AccountId,
         credential: &Credential,
         repository: &RepoName,
+        bound: Option<RepoId>,
     ) -> Result<RepoToken, Error> {
-        match credential {
-            Credential::Pat(pat) => Ok(RepoToken::of_pat(pat)),
-            Credential::App(id) => {
-                match self.github().mint(*id, RepoScope::Name(repository), PROBE).await {
-                    Ok(minted) => Ok(RepoToken {
-                        token: minted.token,
-                        expires_at: Some(minted.expires_at),
-                        permissions: minted.permissions,
-                        stale: false,
-                        fresh: true,
-                    }),
-                    Err(error) => {
-                        let context = Context { source: credential.source(), repository };
-                        let explained =
-                            self.explain_mint(account, *id, PROBE, &context, &error).await;
-                        Err(explained.caused_by(error))
-                    }
-                }
+        let id = match credential {
+            Credential::Pat(pat) => return Ok(RepoToken::of_pat(pat)),
+            Credential::App(id) => *id,
+        };
+        let context = Context { source: credential.source(), repository };
+        let named = RepoScope::Name(repository);
+        match (self.probe(account, id, named, &context).await, bound) {
+            (Err(error), Some(bound)) if error.reason == Reason::RepoNotAccessible => {
+                self.probe(account, id, RepoScope::Ids(&[bound]), &context).await
+            }
+            (probed, _) => probed,
+        }
+    }
+
+    async fn probe(
+        &self,
+        account: &AccountId,
+        id: InstallationId,
+        scope: RepoScope<'_>,
+        context: &Context<'_>,
+    ) -> Result<RepoToken, Error> {
+        match self.github().mint(id, scope, PROBE).await {
+            Ok(minted) => Ok(RepoToken {
+                token: minted.token,
+                expires_at: Some(minted.expires_at),
+                permissions: minted.permissions,
+                stale: false,
+                fresh: true,
+            }),
+            Err(error) => {
+                let explained = self.explain_mint(account, id, PROBE, context, &error).await;
+                Err(explained.caused_by(error))
             }
         }
     }

@@ -309,7 +309,7 @@ impl Broker {
         if let Credential::Pat(pat) = credential {
             self.usable(pat)?;
         }
-        let token = self.probe_token(account, credential, repository).await?;
+        let token = self.probe_token(account, credential, repository, None).await?;
         let context = refusal::Context { source: credential.source(), repository };
         self.look_at(&token, repository).await.map_err(|error| context.explain(error))
     }

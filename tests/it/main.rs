@@ -10,8 +10,8 @@
 
 mod commit;
 mod configuration;
-mod grpcurl;
 mod connect;
+mod grpcurl;
 mod harness;
 mod helm;
 mod layout;
@@ -21,3 +21,4 @@ mod schemas;
 mod serve;
 mod store;
 mod tokens;
+mod verify;

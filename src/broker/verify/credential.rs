@@ -104,7 +104,8 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn permissions(&mut self, granted: &Granted, repository: &Repository) {
+    /// What can be said of a repository that cannot be seen is said, too: a lacking permission may be why.
+    pub(super) fn permissions(&mut self, granted: &Granted, repository: Option<&Repository>) {
         let code = FindingCode::PermissionsGranted;
         match granted {
             Granted::App(permissions, page) => {
@@ -123,8 +124,16 @@ impl Check<'_> {
                 }
             }
             Granted::Scopes(scopes) => self.scopes(scopes, repository),
-            Granted::Unknown if !may_push(repository) => self.no_push(repository),
-            Granted::Unknown => {
+            Granted::Unknown => self.fine_grained(repository),
+        }
+    }
+
+    fn fine_grained(&mut self, repository: Option<&Repository>) {
+        let code = FindingCode::PermissionsGranted;
+        match repository {
+            None => {}
+            Some(repository) if !may_push(repository) => self.no_push(repository),
+            Some(_) => {
                 let message = "The token's owner may push; GitHub does not tell what the fine-grained token itself may do.";
                 let fix = "Make sure that it has Contents and Pull requests: read and write, for this repository.";
                 let page = self.broker.tokens_page(PatKind::FineGrained);
@@ -133,17 +142,20 @@ impl Check<'_> {
         }
     }
 
-    fn scopes(&mut self, scopes: &[String], repository: &Repository) {
+    fn scopes(&mut self, scopes: &[String], repository: Option<&Repository>) {
         let code = FindingCode::PermissionsGranted;
         let has = |scope: &str| scopes.iter().any(|s| s == scope);
-        if !has("repo") && (repository.private || !has("public_repo")) {
+        let public = repository.is_some_and(|repository| !repository.private);
+        if !has("repo") && !(public && has("public_repo")) {
             let fix = "Make a token with the scope `repo` and store it.";
             let page = self.broker.tokens_page(PatKind::Classic);
             self.failed(code, "The personal access token lacks the scope `repo`.", fix, &page);
-        } else if !may_push(repository) {
-            self.no_push(repository);
-        } else {
-            self.ok(code, "The token has the scope it needs, and its owner may push.");
+            return;
+        }
+        match repository {
+            None => {}
+            Some(repository) if !may_push(repository) => self.no_push(repository),
+            Some(_) => self.ok(code, "The token has the scope it needs, and its owner may push."),
         }
     }
 

@@ -120,10 +120,9 @@ impl Check<'_> {
         name: &RepoName,
     ) -> Result<Option<Repository>, Error> {
         let Some(granted) = self.credential(credential).await? else { return Ok(None) };
-        let Some((token, repository)) = self.resolve(credential, name).await? else {
-            return Ok(None);
-        };
-        self.permissions(&granted, &repository);
+        let resolved = self.resolve(credential, name).await?;
+        self.permissions(&granted, resolved.as_ref().map(|(_, repository)| repository));
+        let Some((token, repository)) = resolved else { return Ok(None) };
         self.branches(&token, &repository).await?;
         Ok(Some(repository))
     }
@@ -148,6 +147,8 @@ impl Check<'_> {
         fix: &str,
         url: &str,
     ) {
+        // One finding for each check: what is found later is known better.
+        self.findings.retain(|finding| finding.code != code);
         let (message, fix, url) = (message.into(), fix.to_owned(), url.to_owned());
         self.findings.push(Finding { code, level, message, fix, url });
     }

@@ -27,7 +27,9 @@ impl Check<'_> {
         name: &RepoName,
     ) -> Result<Option<(Token, Repository)>, Error> {
         let code = FindingCode::RepositoryResolves;
-        let token = match self.broker.probe_token(&self.request.account, credential, name).await {
+        let bound = self.binding.as_ref().map(|binding| binding.repository_id);
+        let account = &self.request.account;
+        let token = match self.broker.probe_token(account, credential, name, bound).await {
             Ok(token) => token,
             Err(error) if error.reason == Reason::RepoNotAccessible => {
                 self.failed(
@@ -94,12 +96,12 @@ impl Check<'_> {
             self.failed(code, message, "Unarchive it, or configure another repository.", &settings);
         } else if found.moved {
             let message = format!("{name} is {} now.", found.name);
-            self.warning(
-                code,
-                message,
-                "Configure the repository under its new name.",
-                &found.html_url,
-            );
+            let fix = "Configure the repository under its new name.";
+            if self.binding.is_some() {
+                self.failed(code, message, fix, &found.html_url);
+            } else {
+                self.warning(code, message, fix, &found.html_url);
+            }
         } else {
             self.ok(code, format!("{} resolves.", found.name));
         }
@@ -170,12 +172,7 @@ impl Check<'_> {
                 let message =
                     format!("{} is empty: it has no branch to work from.", repository.name);
                 let fix = "Make a first commit, for example a README.";
-                self.failed(
-                    FindingCode::ProductionBranchExists,
-                    message,
-                    fix,
-                    &repository.html_url,
-                );
+                self.failed(FindingCode::RepositoryResolves, message, fix, &repository.html_url);
                 Ok(None)
             }
             Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound) => {
