@@ -5,7 +5,9 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a test stops where it fails"
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test stops where it fails, and makes its own clients"
 )]
 
 mod commit;

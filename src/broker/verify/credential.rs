@@ -146,7 +146,8 @@ impl Check<'_> {
         let code = FindingCode::PermissionsGranted;
         let has = |scope: &str| scopes.iter().any(|s| s == scope);
         let public = repository.is_some_and(|repository| !repository.private);
-        if !has("repo") && !(public && has("public_repo")) {
+        let enough = has("repo") || (public && has("public_repo"));
+        if !enough {
             let fix = "Make a token with the scope `repo` and store it.";
             let page = self.broker.tokens_page(PatKind::Classic);
             self.failed(code, "The personal access token lacks the scope `repo`.", fix, &page);
