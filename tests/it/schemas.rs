@@ -15,8 +15,8 @@ use tonic::Code;
 
 use crate::{
     harness::{
-        self, ACCOUNT, CLIENT_ID, INSTALLATION, MINT, REPO, Urls, World, delete, executable,
-        status::assert_reason, write,
+        self, ACCOUNT, INSTALLATION, MINT, REPO, Urls, World, delete, executable,
+        person::authorize, status::assert_reason, write,
     },
     octokit::node,
 };
@@ -100,18 +100,6 @@ impl Report {
     }
 }
 
-/// What GitHub's page gives when alice authorizes the App.
-async fn code(sim: &Sim) -> String {
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-    let page = format!(
-        "{}/login/oauth/authorize?client_id={CLIENT_ID}&login=alice&redirect_uri=https://portal.example",
-        sim.web_url()
-    );
-    let answer = client.build().unwrap().get(page).send().await.unwrap();
-    let target = answer.headers()["location"].to_str().unwrap();
-    target.split_once("code=").unwrap().1.to_owned()
-}
-
 /// What a portal does for every account: looks at the connection, tests it, and hands out a token.
 async fn look(world: &mut World, account: &str) {
     world.configure(account, REPO).await;
@@ -171,7 +159,7 @@ async fn every_rpc_by_installation() {
     let request = proto::RegisterInstallationRequest {
         account: ACCOUNT.into(),
         installation_id: INSTALLATION,
-        code: code(&world.sim).await,
+        code: authorize(&world.sim, "alice").await,
         ..Default::default()
     };
     world.broker.register_installation(request).await.unwrap();
