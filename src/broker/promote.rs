@@ -11,7 +11,7 @@ use super::{
     refusal::Failed,
 };
 use crate::{
-    domain::{AccountId, BranchName, Level, Permission, Permissions, RepoName, Token},
+    domain::{AccountId, Binding, BranchName, Level, Permission, Permissions, RepoName, Token},
     github::{self, Kind, NewPull, Pull},
 };
 
@@ -93,13 +93,7 @@ impl Broker {
             Err(error) => return Err(error.into()),
         };
         if commits_ahead == 0 {
-            return Err(Failed::Known(Error::new(
-                Reason::NothingToPromote,
-                format!(
-                    "{} has no commits that {} does not have",
-                    binding.staging, binding.production
-                ),
-            )));
+            return Err(Failed::Known(nothing_to_promote(binding)));
         }
         let (pull, created) = match self.open_pull(access, token).await? {
             Some(pull) => (pull, false),
@@ -153,6 +147,10 @@ impl Broker {
             Ok(pull) => return Ok((pull, true)),
             Err(error) => error,
         };
+        if error.kind == Kind::NothingToMerge {
+            // Somebody merged since the branches were compared.
+            return Err(Failed::Known(nothing_to_promote(binding).caused_by(error)));
+        }
         let lost = error.effect_unknown();
         if !lost && error.kind != Kind::AlreadyExists {
             return Err(error.into());
@@ -189,6 +187,13 @@ impl Broker {
         }
         error.into()
     }
+}
+
+fn nothing_to_promote(binding: &Binding) -> Error {
+    Error::new(
+        Reason::NothingToPromote,
+        format!("{} has no commits that {} does not have", binding.staging, binding.production),
+    )
 }
 
 pub(super) fn branch_missing(branch: &BranchName, repository: &RepoName) -> Error {

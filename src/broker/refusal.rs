@@ -18,7 +18,7 @@ impl Context<'_> {
     /// are taken out before.
     pub fn explain(&self, error: github::Error) -> Error {
         let repository = self.repository;
-        let said = error.message.clone();
+        let said = error.sentence();
         let explained = match error.kind {
             Kind::Unauthorized => Error::new(
                 Reason::CredentialRejected,

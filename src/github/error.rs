@@ -145,6 +145,9 @@ impl fmt::Display for Kind {
     }
 }
 
+/// More parts than this are no help in a sentence, and a gRPC message has to fit into a header.
+const MAX_PARTS: usize = 3;
+
 impl Error {
     /// A failure that no answer of GitHub's describes. `message` must not contain anything secret.
     pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
@@ -184,6 +187,22 @@ impl Error {
     pub(super) fn after(mut self, wait: Duration) -> Self {
         self.context.retry_after = Some(wait);
         self
+    }
+
+    /// All that GitHub said, for people: the message may be just "Validation Failed", and the parts say why.
+    pub fn sentence(&self) -> String {
+        let mut parts = vec![self.message.clone()];
+        for detail in self.details.iter().take(MAX_PARTS) {
+            let part = match detail.message.as_str() {
+                "" => format!("{} {}", detail.field, detail.code).trim().to_owned(),
+                message => message.to_owned(),
+            };
+            if !part.is_empty() && !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+        parts.retain(|part| !part.is_empty());
+        parts.join("; ")
     }
 
     /// True if the same call may succeed later without anyone changing anything.
@@ -244,5 +263,24 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_sentence_has_the_parts_once() {
+        let detail = |field: &str, code: &str, message: &str| Detail {
+            field: field.into(),
+            code: code.into(),
+            message: message.into(),
+            ..Detail::default()
+        };
+        let mut error = Error::new(Kind::Invalid, "Validation Failed");
+        assert_eq!(error.sentence(), "Validation Failed");
+        error.context.details = vec![
+            detail("", "custom", "Drafts are not supported."),
+            detail("base", "invalid", ""),
+            detail("", "custom", "Drafts are not supported."),
+            detail("", "custom", "More than anybody reads."),
+        ];
+        assert_eq!(error.sentence(), "Validation Failed; Drafts are not supported.; base invalid");
     }
 }

@@ -19,6 +19,7 @@ mod helm;
 mod layout;
 mod octokit;
 mod postgres;
+mod promote;
 mod schemas;
 mod serve;
 mod store;

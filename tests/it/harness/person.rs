@@ -27,6 +27,11 @@ impl Person {
         assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap());
     }
 
+    pub async fn open(&self, repository: &str, head: &str, base: &str) {
+        let pull = json!({"title": "By hand", "head": head, "base": base});
+        self.send(Method::POST, &format!("/repos/{repository}/pulls"), pull).await;
+    }
+
     pub async fn merge(&self, repository: &str, number: i64) {
         self.send(Method::PUT, &format!("/repos/{repository}/pulls/{number}/merge"), json!({}))
             .await;
