@@ -40,14 +40,14 @@ impl Calls {
         self.steps
     }
 
-    /// Shows a step and what it gave; it must hold.
-    fn step(&mut self, what: &str, gave: impl Display, holds: bool) -> Result<()> {
+    /// Shows a call and its answer; it must hold.
+    fn step(&mut self, call: &str, gave: impl Display, holds: bool) -> Result<()> {
         self.steps += 1;
-        println!("{:>2}  {what:<22} {gave}", self.steps);
+        println!("{:>2}  {call}\n      -> {gave}", self.steps);
         if holds {
             Ok(())
         } else {
-            Err(format!("step {} ({what}) is not as it should be", self.steps).into())
+            Err(format!("step {} ({call}) is not as it should be", self.steps).into())
         }
     }
 
@@ -65,7 +65,11 @@ impl Calls {
             "installation {} on {}",
             installation.installation_id, installation.github_login
         );
-        self.step("RegisterInstallation", gave, installation.status() == ConnectionStatus::Active)
+        let call = format!(
+            "RegisterInstallation account={} installation_id={installation_id}",
+            account.name
+        );
+        self.step(&call, gave, installation.status() == ConnectionStatus::Active)
     }
 
     pub async fn set_pat(&mut self, account: &Account, token: &str) -> Result<()> {
@@ -80,7 +84,7 @@ impl Calls {
             pat.fingerprint
         );
         self.step(
-            "SetPat",
+            &format!("SetPat account={} token=ghp_...", account.name),
             gave,
             token.ends_with(&pat.fingerprint) && !format!("{pat:?}").contains(token),
         )
@@ -100,7 +104,11 @@ impl Calls {
             "{} files as they were sent, one executable, git fsck is content",
             clone.compare(&files)?
         );
-        self.step("git clone", gave, clone.head()? == commit.commit_sha)?;
+        self.step(
+            "git clone --branch staging, with that token",
+            gave,
+            clone.head()? == commit.commit_sha,
+        )?;
         self.connection(account, source).await
     }
 
@@ -117,20 +125,24 @@ impl Calls {
             "{}: {} -> {}",
             binding.repository, binding.staging_branch, binding.production_branch
         );
-        self.step("ConfigureRepo", gave, binding.active && binding.production_branch == "main")
+        let call = format!(
+            "ConfigureRepo account={} repository={} staging_branch=staging",
+            account.name, account.repository
+        );
+        self.step(&call, gave, binding.active && binding.production_branch == "main")
     }
 
     async fn verify(&mut self, account: &Account) -> Result<()> {
         let request = VerifyRepoRequest { account: account.name.to_owned(), ..Default::default() };
         let answer = self.broker.verify_repo(request).await?.into_inner();
         self.step(
-            "VerifyRepo",
+            &format!("VerifyRepo account={}", account.name),
             format!("{} findings for {}", answer.findings.len(), answer.repository),
             answer.ok,
         )?;
         for finding in &answer.findings {
             let mark = if finding.level() == FindingLevel::Ok { "ok     " } else { "warning" };
-            println!("      {mark} {}", finding.message);
+            println!("         {mark} {}", finding.message);
         }
         Ok(())
     }
@@ -153,7 +165,8 @@ impl Calls {
         let narrowed =
             if granted.is_empty() { "not narrowed".to_owned() } else { granted.join(", ") };
         let gave = format!("{:?}, {} characters, {narrowed}", first.source(), first.token.len());
-        self.step("GetRepoToken", gave, first.source() == source && first.token == second.token)?;
+        let call = format!("GetRepoToken account={} permissions={{contents: read}}", account.name);
+        self.step(&call, gave, first.source() == source && first.token == second.token)?;
         Ok(first)
     }
 
@@ -172,7 +185,8 @@ impl Calls {
         );
         let all = usize::try_from(answer.files_added + answer.files_changed)
             .is_ok_and(|all| all == files.len());
-        self.step("CommitFiles", gave, all && !answer.unchanged)?;
+        let call = format!("CommitFiles account={} files=[{} files]", account.name, files.len());
+        self.step(&call, gave, all && !answer.unchanged)?;
         Ok(answer)
     }
 
@@ -183,9 +197,9 @@ impl Calls {
         first: &CommitFilesResponse,
     ) -> Result<()> {
         let answer = self.broker.commit_files(commit_request(account, files)).await?.into_inner();
-        let gave =
-            format!("the same again: nothing differs, still at {}", short(&answer.commit_sha));
-        self.step("CommitFiles", gave, answer.unchanged && answer.commit_sha == first.commit_sha)
+        let gave = format!("unchanged: nothing differs, still at {}", short(&answer.commit_sha));
+        let call = format!("CommitFiles account={} files=[the same]", account.name);
+        self.step(&call, gave, answer.unchanged && answer.commit_sha == first.commit_sha)
     }
 
     async fn promote(&mut self, account: &Account) -> Result<()> {
@@ -202,7 +216,7 @@ impl Calls {
             first.number, first.head_branch, first.base_branch, first.commits_ahead, first.url
         );
         self.step(
-            "OpenPromotionPr",
+            &format!("OpenPromotionPr account={} title=\"Promote the first models\"", account.name),
             gave,
             first.created && !second.created && first.number == second.number,
         )
@@ -213,7 +227,8 @@ impl Calls {
         let answer = self.admin.get_connection(request).await?.into_inner();
         let gave =
             format!("uses {:?}, {} repository", answer.effective_source(), answer.bindings.len());
-        self.step("GetConnection", gave, answer.effective_source() == source)
+        let call = format!("GetConnection account={}", account.name);
+        self.step(&call, gave, answer.effective_source() == source)
     }
 }
 

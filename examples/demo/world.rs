@@ -144,10 +144,10 @@ impl World {
             json!({"account": name, "message": "Add a model", "files": [{"path": "models/one.sql", "content": content}]}),
         );
         call("CredentialBroker", "OpenPromotionPr", json!({"account": name, "title": "Promote"}));
-        println!(
-            "jq -n --arg token \"$(jq -r .pats[0].token {FOLDER}/seed.json)\" '{{account: \"globex\", token: $token}}' \\"
-        );
-        println!("  | grpcurl -plaintext -d @ {address} ghbroker.v1.CredentialBroker/SetPat");
+        let set_pat = json!({"account": "globex", "token": self.pat});
+        fs::write(file("set-pat.json"), set_pat.to_string())?;
+        let call = format!("grpcurl -plaintext -d @ {address} ghbroker.v1.CredentialBroker/SetPat");
+        println!("{call} < {FOLDER}/set-pat.json");
         println!("\ntail -f {FOLDER}/ghbroker.log");
         println!("kill $(cat {FOLDER}/pids)    # stops both");
         Ok(())
