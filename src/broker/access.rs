@@ -3,21 +3,20 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tracing::warn;
 
 use super::{
     Broker,
     error::{Error, Reason},
     refusal::{self, Context},
-    tokens::{Key, MintError},
+    tokens::Key,
 };
 use crate::{
     crypto::Place,
     domain::{
         AccountId, Binding, ConnectionStatus, CredentialSource, Installation, InstallationId,
-        Level, Pat, PatKind, Permission, Permissions, RepoId, RepoName, SealedSecret, Token,
+        Level, Pat, Permission, Permissions, RepoId, RepoName, SealedSecret, Token,
     },
-    github::{self, Kind, RepoScope},
+    github::{self, Kind, MintedToken, RepoScope},
     store::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE},
 };
 
@@ -28,8 +27,8 @@ const PROBE: Permissions = Permissions::NONE
 
 /// What an account reaches GitHub with. An installation comes before a token: it is narrower and shorter-lived.
 pub(super) enum Credential {
-    /// An App installation.
-    App(InstallationId),
+    /// An App installation, and its state as last seen.
+    App { id: InstallationId, status: ConnectionStatus },
     /// A personal access token.
     Pat(Box<OpenPat>),
 }
@@ -44,7 +43,7 @@ pub(super) struct OpenPat {
 impl Credential {
     pub fn source(&self) -> CredentialSource {
         match self {
-            Self::App(_) => CredentialSource::AppInstallation,
+            Self::App { .. } => CredentialSource::AppInstallation,
             Self::Pat(_) => CredentialSource::Pat,
         }
     }
@@ -57,6 +56,10 @@ pub(super) struct Access {
 }
 
 impl Access {
+    pub fn account(&self) -> &AccountId {
+        &self.binding.account
+    }
+
     pub fn context(&self) -> Context<'_> {
         Context { source: self.credential.source(), repository: &self.binding.repository }
     }
@@ -73,14 +76,26 @@ pub(super) struct RepoToken {
     pub fresh: bool,
 }
 
-impl RepoToken {
-    fn of_pat(pat: &OpenPat) -> Self {
+impl From<&OpenPat> for RepoToken {
+    fn from(pat: &OpenPat) -> Self {
         Self {
             token: pat.token.clone(),
             expires_at: pat.about.expires_at,
             permissions: Permissions::NONE,
             stale: false,
             fresh: false,
+        }
+    }
+}
+
+impl From<MintedToken> for RepoToken {
+    fn from(minted: MintedToken) -> Self {
+        Self {
+            token: minted.token,
+            expires_at: Some(minted.expires_at),
+            permissions: minted.permissions,
+            stale: false,
+            fresh: true,
         }
     }
 }
@@ -98,8 +113,8 @@ impl Broker {
     /// The credential that `account` uses now.
     pub(super) async fn credential(&self, account: &AccountId) -> Result<Credential, Error> {
         let installation = self.store().installation(account).await?;
-        if let Some(Installation { id: Some(id), .. }) = installation {
-            return Ok(Credential::App(id));
+        if let Some(Installation { id: Some(id), status, .. }) = installation {
+            return Ok(Credential::App { id, status });
         }
         match self.store().pat(account).await? {
             Some((about, sealed)) => Ok(Credential::Pat(Box::new(self.open_pat(about, &sealed)?))),
@@ -126,15 +141,15 @@ impl Broker {
     ) -> Result<Access, Error> {
         let binding = self.store().binding(account, repository).await?;
         let credential = self.credential(account).await?;
-        let binding = binding.ok_or_else(|| match repository {
-            Some(name) => Error::new(
+        let binding = binding.ok_or_else(|| {
+            let what = match repository {
+                Some(name) => format!("{name} is not"),
+                None => "no repository is".to_owned(),
+            };
+            Error::new(
                 Reason::RepoNotAccessible,
-                format!("{name} is not configured for this account; call ConfigureRepo first"),
-            ),
-            None => Error::new(
-                Reason::RepoNotAccessible,
-                "no repository is configured for this account; call ConfigureRepo first",
-            ),
+                format!("{what} configured for this account; call ConfigureRepo first"),
+            )
         })?;
         Ok(Access { binding, credential })
     }
@@ -142,52 +157,40 @@ impl Broker {
     /// A token for the repository of `access` with just `permissions`; with a PAT, the PAT.
     pub(super) async fn repo_token(
         &self,
-        account: &AccountId,
         access: &Access,
         permissions: Permissions,
         min_ttl: Duration,
     ) -> Result<RepoToken, Error> {
-        match &access.credential {
-            Credential::App(installation) => {
-                let key = Key {
-                    account: account.clone(),
-                    installation: *installation,
-                    repository: access.binding.repository_id,
-                    permissions,
-                };
-                match self.inner.tokens.get(&key, min_ttl).await {
-                    Ok(vended) => Ok(RepoToken {
-                        token: vended.token.token.clone(),
-                        expires_at: Some(vended.token.expires_at),
-                        permissions: vended.token.permissions,
-                        stale: vended.stale,
-                        fresh: vended.token.is_fresh(self.now()),
-                    }),
-                    Err(error) => {
-                        let explained = match &*error {
-                            MintError::GitHub(refused) => {
-                                self.explain_mint(
-                                    account,
-                                    *installation,
-                                    permissions,
-                                    &access.context(),
-                                    refused,
-                                )
-                                .await
-                            }
-                            MintError::WrongScope => Error::new(
-                                Reason::Internal,
-                                "GitHub minted a token of another scope than asked for; it was not used",
-                            ),
-                            MintError::GivenUp => Error::unavailable(),
-                        };
-                        Err(explained.caused_by(error))
-                    }
-                }
-            }
+        let (id, status) = match &access.credential {
+            Credential::App { id, status } => (*id, *status),
             Credential::Pat(pat) => {
                 self.usable(pat)?;
-                Ok(RepoToken::of_pat(pat))
+                return Ok(RepoToken::from(&**pat));
+            }
+        };
+        let account = access.account();
+        let key = Key {
+            account: account.clone(),
+            installation: id,
+            repository: access.binding.repository_id,
+            permissions,
+        };
+        match self.inner.tokens.get(&key, min_ttl).await {
+            Ok(vended) => {
+                let fresh = vended.token.is_fresh(self.now());
+                if fresh && status != ConnectionStatus::Active {
+                    self.note_installation(account, id, ConnectionStatus::Active).await;
+                }
+                Ok(RepoToken {
+                    token: vended.token.token.clone(),
+                    expires_at: Some(vended.token.expires_at),
+                    permissions: vended.token.permissions,
+                    stale: vended.stale,
+                    fresh,
+                })
+            }
+            Err(error) => {
+                Err(self.no_token(account, id, &access.context(), &error).await.caused_by(error))
             }
         }
     }
@@ -202,38 +205,19 @@ impl Broker {
         bound: Option<RepoId>,
     ) -> Result<RepoToken, Error> {
         let id = match credential {
-            Credential::Pat(pat) => return Ok(RepoToken::of_pat(pat)),
-            Credential::App(id) => *id,
+            Credential::Pat(pat) => return Ok(RepoToken::from(&**pat)),
+            Credential::App { id, .. } => *id,
         };
         let context = Context { source: credential.source(), repository };
-        let named = RepoScope::Name(repository);
-        match (self.probe(account, id, named, &context).await, bound) {
+        let probe = async |scope| match self.inner.tokens.mint_for(id, scope, PROBE).await {
+            Ok(minted) => Ok(RepoToken::from(minted)),
+            Err(error) => Err(self.no_token(account, id, &context, &error).await.caused_by(error)),
+        };
+        match (probe(RepoScope::Name(repository)).await, bound) {
             (Err(error), Some(bound)) if error.reason == Reason::RepoNotAccessible => {
-                self.probe(account, id, RepoScope::Ids(&[bound]), &context).await
+                probe(RepoScope::Ids(&[bound])).await
             }
             (probed, _) => probed,
-        }
-    }
-
-    async fn probe(
-        &self,
-        account: &AccountId,
-        id: InstallationId,
-        scope: RepoScope<'_>,
-        context: &Context<'_>,
-    ) -> Result<RepoToken, Error> {
-        match self.github().mint(id, scope, PROBE).await {
-            Ok(minted) => Ok(RepoToken {
-                token: minted.token,
-                expires_at: Some(minted.expires_at),
-                permissions: minted.permissions,
-                stale: false,
-                fresh: true,
-            }),
-            Err(error) => {
-                let explained = self.explain_mint(account, id, PROBE, context, &error).await;
-                Err(explained.caused_by(error))
-            }
         }
     }
 
@@ -253,105 +237,28 @@ impl Broker {
         Ok(())
     }
 
-    /// Says why there is no installation token, and remembers what it tells about the installation.
-    async fn explain_mint(
+    /// The token and the repository to work on, once GitHub has taken the token and shown the repository.
+    pub(super) async fn enter(
         &self,
-        account: &AccountId,
-        id: InstallationId,
-        asked: Permissions,
-        context: &Context<'_>,
-        refused: &github::Error,
-    ) -> Error {
-        match refused.kind {
-            Kind::NotFound => {
-                self.note_installation(account, id, ConnectionStatus::Revoked).await;
-                refusal::gone()
-            }
-            Kind::Suspended => {
-                self.note_installation(account, id, ConnectionStatus::Suspended).await;
-                refusal::suspended()
-            }
-            Kind::Invalid | Kind::Forbidden | Kind::RepositoryNotAccessible => {
-                self.explain_scope(id, asked, context).await
-            }
-            Kind::RateLimited => refusal::rate_limited(refused),
-            Kind::AppNotConfigured => refusal::app_not_configured(),
-            _ if refused.is_transient() || refused.effect_unknown() => Error::unavailable(),
-            _ => Error::new(
-                Reason::Internal,
-                "GitHub does not accept the broker's own App key; its operator has to look",
-            ),
-        }
-    }
-
-    /// A 422 does not say in a dependable way whether a permission or the repository is missing: the installation does.
-    async fn explain_scope(
-        &self,
-        id: InstallationId,
-        asked: Permissions,
-        context: &Context<'_>,
-    ) -> Error {
-        match self.github().installation(id).await {
-            Ok(installation) => {
-                let missing = asked.missing_from(installation.permissions);
-                if missing.is_empty() {
-                    context.not_accessible()
-                } else {
-                    Error::permission_not_granted(missing)
-                }
-            }
-            Err(error) => context.explain(error),
-        }
-    }
-
-    pub(super) async fn note_installation(
-        &self,
-        account: &AccountId,
-        id: InstallationId,
-        status: ConnectionStatus,
-    ) {
-        let noted = self.store().set_installation_status(account, id, status, self.now()).await;
-        if let Err(error) = noted {
-            warn!(%account, %error, "the installation's state could not be stored");
-        }
-    }
-
-    pub(super) async fn note_pat(
-        &self,
-        account: &AccountId,
-        row_id: &str,
-        status: ConnectionStatus,
-    ) {
-        if let Err(error) = self.store().set_pat_status(account, row_id, status).await {
-            warn!(%account, %error, "the token's state could not be stored");
-        }
-    }
-
-    /// The page on GitHub where tokens of this kind are made.
-    pub(super) fn tokens_page(&self, kind: PatKind) -> String {
-        let page = match kind {
-            PatKind::Classic => "settings/tokens",
-            PatKind::FineGrained => "settings/personal-access-tokens",
-        };
-        format!("{}/{page}", self.github().web_url().as_str().trim_end_matches('/'))
-    }
-
-    /// Explains a refused call on the repository of `access`, and remembers what it tells about the credential.
-    pub(super) async fn refused(
-        &self,
-        account: &AccountId,
         access: &Access,
-        error: github::Error,
-    ) -> Error {
-        if error.kind == Kind::Unauthorized {
-            match &access.credential {
-                Credential::App(_) => drop(self.inner.tokens.purge(account)),
-                Credential::Pat(pat) => {
-                    self.note_pat(account, &pat.row_id, ConnectionStatus::Revoked).await
-                }
-            }
+        permissions: Permissions,
+        min_ttl: Duration,
+    ) -> Result<(RepoToken, github::Repository), Error> {
+        let mut token = self.repo_token(access, permissions, min_ttl).await?;
+        let mut seen = self.look_at(&token, &access.binding.repository).await;
+        let rejected = matches!(&seen, Err(error) if error.kind == Kind::Unauthorized);
+        if rejected && self.inner.tokens.reject(access.account(), &token.token) {
+            // Somebody to whom it was handed out has revoked it: a new one works.
+            token = self.repo_token(access, permissions, min_ttl).await?;
+            seen = self.look_at(&token, &access.binding.repository).await;
         }
-        access.context().explain(error)
+        match seen {
+            Ok(found) => {
+                same_repository(&access.binding, &found)?;
+                Ok((token, found))
+            }
+            Err(error) => Err(self.refused(access, error).await),
+        }
     }
 
     /// Looks at a repository: the first thing that is done with a token.
@@ -366,31 +273,27 @@ impl Broker {
             self.github().repository(&token.token, repository).await
         }
     }
+}
 
-    /// Checks that a bound name still leads to the bound repository: names can be given away, ids cannot.
-    pub(super) fn same_repository(
-        &self,
-        binding: &Binding,
-        found: &github::Repository,
-    ) -> Result<(), Error> {
-        let RepoId(bound) = binding.repository_id;
-        if found.id != binding.repository_id {
-            return Err(Error::new(
-                Reason::RepoNotAccessible,
-                format!(
-                    "{} is another repository now (it was {bound} when it was configured); call ConfigureRepo anew",
-                    binding.repository
-                ),
-            ));
-        }
-        if found.moved {
-            return Err(refusal::moved(&binding.repository, Some(&found.name)));
-        }
-        if found.archived || found.disabled {
-            return Err(refusal::read_only(&binding.repository));
-        }
-        Ok(())
+/// Checks that a bound name still leads to the bound repository: names can be given away, ids cannot.
+fn same_repository(binding: &Binding, found: &github::Repository) -> Result<(), Error> {
+    let RepoId(bound) = binding.repository_id;
+    if found.id != binding.repository_id {
+        return Err(Error::new(
+            Reason::RepoNotAccessible,
+            format!(
+                "{} is another repository now (it was {bound} when it was configured); call ConfigureRepo anew",
+                binding.repository
+            ),
+        ));
     }
+    if found.moved {
+        return Err(refusal::moved(&binding.repository, Some(&found.name)));
+    }
+    if found.archived || found.disabled {
+        return Err(refusal::read_only(&binding.repository));
+    }
+    Ok(())
 }
 
 pub(super) fn not_connected() -> Error {

@@ -7,12 +7,13 @@
 //! * [`vend`]: the answer to GetRepoToken.
 //! * [`commit`]: one commit to the staging branch.
 //! * [`promote`]: the pull request from staging to production.
-//! * [`error`], [`refusal`]: how they fail.
+//! * [`error`], [`refusal`]: how they fail; [`learn`]: what a failure tells about the account.
 
 mod access;
 mod commit;
 mod connect;
 mod error;
+mod learn;
 mod promote;
 mod refusal;
 pub mod tokens;

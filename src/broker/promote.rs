@@ -6,7 +6,7 @@ use tracing::info;
 
 use super::{
     Broker,
-    access::{Access, RepoToken},
+    access::Access,
     error::{Error, Reason},
     refusal::Failed,
 };
@@ -59,8 +59,8 @@ impl Broker {
     /// Opens the pull request, or brings the open one up to date.
     pub async fn promote(&self, request: PromoteRequest) -> Result<Promoted, Error> {
         let access = self.access(&request.account, request.repository.as_ref()).await?;
-        let token = self.repo_token(&request.account, &access, PERMISSIONS, MIN_TTL).await?;
-        match self.promote_with(&request, &access, &token).await {
+        let (token, _) = self.enter(&access, PERMISSIONS, MIN_TTL).await?;
+        match self.promote_with(&request, &access, &token.token).await {
             Ok(promoted) => {
                 info!(
                     account = %request.account, repository = %access.binding.repository,
@@ -68,7 +68,7 @@ impl Broker {
                 );
                 Ok(promoted)
             }
-            Err(Failed::GitHub(error)) => Err(self.refused(&request.account, &access, error).await),
+            Err(Failed::GitHub(error)) => Err(self.refused(&access, error).await),
             Err(Failed::Known(error)) => Err(error),
         }
     }
@@ -77,12 +77,9 @@ impl Broker {
         &self,
         request: &PromoteRequest,
         access: &Access,
-        token: &RepoToken,
+        token: &Token,
     ) -> Result<Promoted, Failed> {
         let (github, binding) = (self.github(), &access.binding);
-        let repository = self.look_at(token, &binding.repository).await?;
-        self.same_repository(binding, &repository)?;
-        let token = &token.token;
         let comparison =
             github.compare(token, &binding.repository, &binding.production, &binding.staging).await;
         let commits_ahead = match comparison {

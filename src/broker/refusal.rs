@@ -68,7 +68,7 @@ impl Context<'_> {
             Kind::RateLimited => rate_limited(&error),
             Kind::AppNotConfigured => app_not_configured(),
             _ if error.is_transient() || error.effect_unknown() => Error::unavailable(),
-            _ => Error::internal(NotUnderstood),
+            _ => not_understood(),
         };
         explained.caused_by(error)
     }
@@ -97,10 +97,12 @@ impl Context<'_> {
     }
 }
 
-/// GitHub's answer fits no case that the broker knows.
-#[derive(Debug, thiserror::Error)]
-#[error("GitHub gave an answer that the broker does not understand")]
-struct NotUnderstood;
+fn not_understood() -> Error {
+    Error::new(
+        Reason::Internal,
+        "GitHub gave an answer that the broker does not understand; its log has it",
+    )
+}
 
 pub(super) fn suspended() -> Error {
     Error::new(
@@ -156,6 +158,17 @@ pub(super) fn rate_limited(error: &github::Error) -> Error {
         format!("GitHub's rate limit is used up; try again in {} s", wait.as_secs().max(1)),
     )
     .retry_after(wait)
+}
+
+/// A call that failed for no fault of the account's: nothing was learned about what was asked.
+pub(super) fn cannot_ask(error: github::Error) -> Error {
+    match error.kind {
+        Kind::RateLimited => rate_limited(&error),
+        Kind::AppNotConfigured => app_not_configured(),
+        _ if error.is_transient() || error.effect_unknown() => Error::unavailable(),
+        _ => not_understood(),
+    }
+    .caused_by(error)
 }
 
 /// A failure that is explained already, or one of GitHub's that is yet to be.

@@ -56,9 +56,7 @@ impl Broker {
                  and the operator does not allow handing such tokens out; connect it by App installation",
             ));
         }
-        let granted = self
-            .repo_token(&request.account, &access, request.permissions, request.min_ttl)
-            .await?;
+        let granted = self.repo_token(&access, request.permissions, request.min_ttl).await?;
         info!(
             account = %request.account, repository = %access.binding.repository, ?source,
             permissions = %request.permissions, stale = granted.stale,

@@ -1,42 +1,22 @@
 //! The service CredentialBroker.
 
-use std::{collections::HashMap, time::Duration};
-
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
     call::{self, COMMIT_DEADLINE, DEADLINE},
-    fields::{self, Fields},
+    requests::{
+        account_and_token, commit_request, promote_request, register_request, vend_request,
+        verify_request,
+    },
     translate::{self, count},
 };
 use crate::{
-    broker::{
-        Broker, CommitRequest, Error, FindingLevel, PromoteRequest, RegisterRequest, SetupAction,
-        VendRequest, VerifyRequest,
-    },
-    domain::{
-        AccountId, ChangeSet, Edit, FileMode, InstallationId, Level, MAX_FILES, Permission,
-        Permissions, RepoPath, Token,
-    },
-    proto::{self, credential_broker_server::CredentialBroker, file_change::Change},
+    broker::{Broker, Error, FindingLevel},
+    proto::{self, credential_broker_server::CredentialBroker},
 };
 
 /// Git's user name for installation tokens; GitHub takes any name with a personal access token.
 const GIT_USERNAME: &str = "x-access-token";
-/// Life that a handed out token has left at least, when the caller does not say.
-const DEFAULT_MIN_TTL: Duration = Duration::from_secs(5 * 60);
-/// Most life that a caller can ask for: a token lives 60 minutes and is renewed in its last 15 to 20.
-const MAX_MIN_TTL: Duration = Duration::from_secs(30 * 60);
-/// GitHub's limit for titles of pull requests.
-const MAX_TITLE: usize = 256;
-/// GitHub's limit for descriptions of pull requests; generous for a commit message.
-const MAX_BODY: usize = 65_536;
-/// Longest secret that a request may carry: GitHub's tokens are opaque, and several times shorter.
-const MAX_SECRET: usize = 4096;
-/// Longest request id.
-const MAX_REQUEST_ID: usize = 128;
-/// Longest login at GitHub, with room.
-const MAX_LOGIN: usize = 100;
 
 /// The service over a broker.
 pub struct CredentialBrokerRpc {
@@ -186,201 +166,4 @@ impl CredentialBroker for CredentialBrokerRpc {
         })
         .await
     }
-}
-
-fn register_request(request: proto::RegisterInstallationRequest) -> Result<RegisterRequest, Error> {
-    let action = request.setup_action();
-    fields::parse(|fields| {
-        let account = fields.required("account", &request.account);
-        let id = request.installation_id;
-        let action = match action {
-            proto::SetupAction::Request if id == 0 => Some(SetupAction::Requested),
-            proto::SetupAction::Request => {
-                fields.wrong(
-                    "installation_id",
-                    "must be absent: nothing is installed before an owner approves",
-                );
-                None
-            }
-            _ if id > 0 => Some(SetupAction::Installed(InstallationId(id))),
-            _ => {
-                fields.wrong("installation_id", "must be the installation_id of GitHub's redirect");
-                None
-            }
-        };
-        let code = fields.line("code", request.code, MAX_SECRET);
-        let login = fields.line("expected_github_login", request.expected_github_login, MAX_LOGIN);
-        let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        Some(RegisterRequest {
-            account: account?,
-            action: action?,
-            code: given(code?).map(Token::new),
-            expected_login: given(login?),
-        })
-    })
-}
-
-fn account_and_token(account: String, token: String) -> Result<(AccountId, Token), Error> {
-    fields::parse(|fields| {
-        let account = fields.required("account", &account);
-        let token = Token::new(token);
-        let plain = token.expose();
-        let visible = plain.bytes().all(|b| b.is_ascii_graphic());
-        if plain.is_empty() || plain.len() > MAX_SECRET || !visible {
-            fields
-                .wrong("token", "must be the token alone: visible ASCII characters without spaces");
-        }
-        Some((account?, token))
-    })
-}
-
-fn verify_request(request: &proto::VerifyRepoRequest) -> Result<VerifyRequest, Error> {
-    fields::parse(|fields| {
-        let account = fields.required("account", &request.account);
-        let repository = fields.optional("repository", &request.repository);
-        let staging = fields.optional("staging_branch", &request.staging_branch);
-        let production = fields.optional("production_branch", &request.production_branch);
-        Some(VerifyRequest {
-            account: account?,
-            repository: repository?,
-            staging: staging?,
-            production: production?,
-        })
-    })
-}
-
-fn vend_request(request: &proto::GetRepoTokenRequest) -> Result<VendRequest, Error> {
-    fields::parse(|fields| {
-        let account = fields.required("account", &request.account);
-        let repository = fields.optional("repository", &request.repository);
-        let permissions = permissions(fields, &request.permissions);
-        let min_ttl = fields.duration("min_ttl", request.min_ttl, DEFAULT_MIN_TTL, MAX_MIN_TTL);
-        Some(VendRequest {
-            account: account?,
-            repository: repository?,
-            permissions: permissions?,
-            min_ttl: min_ttl?,
-        })
-    })
-}
-
-/// Metadata read is always in it: GitHub grants it with anything else, and equal requests are to be equal keys.
-fn permissions(fields: &mut Fields, asked: &HashMap<String, String>) -> Option<Permissions> {
-    let base = Permissions::NONE.with(Permission::METADATA, Level::Read);
-    if asked.is_empty() {
-        return Some(base.with(Permission::CONTENTS, Level::Read));
-    }
-    let mut names: Vec<(&String, &String)> = asked.iter().collect();
-    names.sort();
-    let mut all = Some(base);
-    for (name, level) in names {
-        let field = format!("permissions[{}]", name.chars().take(64).collect::<String>());
-        let permission: Option<Permission> = fields.required(&field, name);
-        let level: Option<Level> = fields.required(&field, level);
-        if permission == Some(Permission::WORKFLOWS) && level == Some(Level::Read) {
-            fields.wrong(&field, "can only be `write`");
-        }
-        all = match (all, permission, level) {
-            (Some(all), Some(permission), Some(level)) => Some(all.with(permission, level)),
-            _ => None,
-        };
-    }
-    all
-}
-
-fn commit_request(request: proto::CommitFilesRequest) -> Result<CommitRequest, Error> {
-    fields::parse(|fields| {
-        let account = fields.required("account", &request.account);
-        let repository = fields.optional("repository", &request.repository);
-        let branch = fields.optional("branch", &request.branch);
-        let message = fields.text("message", request.message, MAX_BODY);
-        if message
-            .as_ref()
-            .is_some_and(|message| message.lines().next().is_none_or(|line| line.trim().is_empty()))
-        {
-            fields.wrong("message", "must begin with a headline");
-        }
-        let expected_head = fields.optional("expected_head_sha", &request.expected_head_sha);
-        let request_id = fields.line("request_id", request.request_id, MAX_REQUEST_ID);
-        let changes = changes(fields, request.files);
-        Some(CommitRequest {
-            account: account?,
-            repository: repository?,
-            branch: branch?,
-            message: message?,
-            changes: changes?,
-            expected_head: expected_head?,
-            request_id: Some(request_id?).filter(|id| !id.is_empty()),
-        })
-    })
-}
-
-fn changes(fields: &mut Fields, files: Vec<proto::FileChange>) -> Option<ChangeSet> {
-    if files.is_empty() || files.len() > MAX_FILES {
-        fields.wrong("files", format!("must name 1 to {MAX_FILES} files"));
-        return None;
-    }
-    let total = files.len();
-    let edits: Vec<(RepoPath, Edit)> = files
-        .into_iter()
-        .enumerate()
-        .filter_map(|(index, file)| {
-            let path = fields.required(&format!("files[{index}].path"), &file.path);
-            let edit = edit(fields, index, file);
-            Some((path?, edit?))
-        })
-        .collect();
-    if edits.len() < total {
-        return None;
-    }
-    let clash = |fields: &mut Fields, wrong: Vec<crate::domain::InvalidChanges>| {
-        for wrong in wrong {
-            fields.wrong(format!("files[{}].path", wrong.index), wrong.reason);
-        }
-    };
-    ChangeSet::new(edits).map_err(|wrong| clash(fields, wrong)).ok()
-}
-
-fn edit(fields: &mut Fields, index: usize, file: proto::FileChange) -> Option<Edit> {
-    let mode = match file.mode() {
-        proto::FileMode::Unspecified if file.mode != 0 => {
-            fields.wrong(format!("files[{index}].mode"), "is not a mode that this broker knows");
-            return None;
-        }
-        proto::FileMode::Unspecified => None,
-        proto::FileMode::Regular => Some(FileMode::Regular),
-        proto::FileMode::Executable => Some(FileMode::Executable),
-    };
-    match (file.change, mode) {
-        (Some(Change::Content(content)), mode) => Some(Edit::Write { content, mode }),
-        (Some(Change::Delete(_)), None) => Some(Edit::Delete),
-        (Some(Change::Delete(_)), Some(_)) => {
-            fields.wrong(format!("files[{index}].mode"), "must be absent for a deletion");
-            None
-        }
-        (None, Some(mode)) => Some(Edit::Chmod(mode)),
-        (None, None) => {
-            fields.wrong(format!("files[{index}]"), "must have content, delete or a mode");
-            None
-        }
-    }
-}
-
-fn promote_request(request: proto::OpenPromotionPrRequest) -> Result<PromoteRequest, Error> {
-    fields::parse(|fields| {
-        let account = fields.required("account", &request.account);
-        let repository = fields.optional("repository", &request.repository);
-        let title = fields.line("title", request.title, MAX_TITLE);
-        let body = match request.body {
-            Some(body) => fields.text("body", body, MAX_BODY).map(Some),
-            None => Some(None),
-        };
-        Some(PromoteRequest {
-            account: account?,
-            repository: repository?,
-            title: Some(title?).filter(|title| !title.trim().is_empty()),
-            body: body?,
-            draft: request.draft,
-        })
-    })
 }

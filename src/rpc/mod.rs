@@ -1,6 +1,6 @@
 //! gRPC: a handler parses its request, makes one call of the broker, and translates the answer.
 //!
-//! * [`fields`]: requests become domain types; every bad field is reported at once.
+//! * [`requests`], with [`fields`]: requests become domain types; every bad field is reported at once.
 //! * [`translate`]: domain types become answers.
 //! * [`status`]: the only place where an error becomes a gRPC status.
 //! * [`call`]: what every call has: a span with an id, a deadline, and a status in the end.
@@ -9,6 +9,7 @@ mod call;
 mod connection_admin;
 mod credential_broker;
 mod fields;
+mod requests;
 mod status;
 mod translate;
 

@@ -3,9 +3,9 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    Work,
     branch::Head,
     plan::{Body, Plan, Write},
+    work::Work,
 };
 use crate::{
     domain::{FileMode, ObjectId},

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Failed, Work};
+use super::work::Work;
 use crate::{
-    broker::promote::branch_missing,
+    broker::{promote::branch_missing, refusal::Failed},
     domain::{ObjectId, RepoPath},
     github::{self, Kind, TreeEntry},
 };

@@ -1,5 +1,6 @@
 //! CommitFiles: one commit of any number of files to the staging branch.
 //!
+//! * [`work`]: read, plan, apply, and again when the head moves or an answer is lost.
 //! * [`branch`]: what the branch has now, as far as the request touches it.
 //! * [`plan`]: what differs, and how it can be sent. Pure.
 //! * [`apply`]: the one request, or the few, that make the commit.
@@ -12,6 +13,7 @@ mod apply;
 mod branch;
 mod once;
 mod plan;
+mod work;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,19 +21,15 @@ use tracing::info;
 
 use super::{
     Broker,
-    access::{Access, RepoToken},
+    access::Access,
     error::{Error, FieldViolation, Reason},
     refusal::Failed,
 };
-use crate::{
-    domain::{
-        AccountId, BranchName, ChangeSet, Edit, Level, ObjectId, Permission, Permissions, RepoId,
-        RepoName, Subdirectory, Token, is_protected,
-    },
-    github::{self, Kind},
+use crate::domain::{
+    AccountId, BranchName, ChangeSet, Edit, Level, ObjectId, Permission, Permissions, RepoId,
+    RepoName, Subdirectory, is_protected,
 };
-use branch::Head;
-use plan::Plan;
+use work::Work;
 
 /// What is to be committed.
 #[derive(Clone, Debug)]
@@ -85,8 +83,6 @@ const PERMISSIONS: Permissions = Permissions::NONE
     .with(Permission::METADATA, Level::Read);
 /// Long enough for a large commit.
 const MIN_TTL: Duration = Duration::from_secs(5 * 60);
-/// How often a commit is planned anew after the head has moved or an answer was lost. Each try reads the branch first.
-const TRIES: usize = 5;
 
 impl Broker {
     /// Makes the commit, or none if nothing differs.
@@ -118,9 +114,9 @@ impl Broker {
         changes: &ChangeSet,
     ) -> Result<Committed, Error> {
         let account = &request.account;
-        let token = self.repo_token(account, access, PERMISSIONS, MIN_TTL).await?;
+        let (token, _) = self.enter(access, PERMISSIONS, MIN_TTL).await?;
         let work = Work { broker: self, access, token: &token.token, request, changes };
-        match work.run(&token).await {
+        match work.run().await {
             Ok(committed) => {
                 info!(
                     %account, repository = %access.binding.repository, branch = %access.binding.staging,
@@ -130,7 +126,7 @@ impl Broker {
                 Ok(committed)
             }
             Err(Failed::Known(error)) => Err(error),
-            Err(Failed::GitHub(error)) => Err(self.refused(account, access, error).await),
+            Err(Failed::GitHub(error)) => Err(self.refused(access, error).await),
         }
     }
 
@@ -171,123 +167,4 @@ fn place(changes: &ChangeSet, subdirectory: &Subdirectory) -> Result<ChangeSet, 
         .with("paths", protected.join(",")));
     }
     ChangeSet::new(placed).map_err(|_| Error::invalid("files", "must not clash"))
-}
-
-/// One commit on its way.
-struct Work<'a> {
-    broker: &'a Broker,
-    access: &'a Access,
-    token: &'a Token,
-    request: &'a CommitRequest,
-    changes: &'a ChangeSet,
-}
-
-/// The head that a commit was tried on before, when its outcome is not known.
-type Tried = Option<ObjectId>;
-
-impl Work<'_> {
-    fn github(&self) -> &github::GitHub {
-        self.broker.github()
-    }
-
-    fn repository(&self) -> &RepoName {
-        &self.access.binding.repository
-    }
-
-    fn staging(&self) -> &BranchName {
-        &self.access.binding.staging
-    }
-
-    async fn run(&self, token: &RepoToken) -> Result<Committed, Failed> {
-        let found = self.broker.look_at(token, self.repository()).await?;
-        self.broker.same_repository(&self.access.binding, &found)?;
-        let mut tried: Tried = None;
-        for _ in 1..TRIES {
-            match self.attempt(tried).await? {
-                Attempt::Done(committed) => return Ok(committed),
-                Attempt::HeadMoved => tried = None,
-                Attempt::Unknown(head) => tried = Some(head),
-            }
-        }
-        match self.attempt(tried).await? {
-            Attempt::Done(committed) => Ok(committed),
-            Attempt::HeadMoved => Err(Failed::Known(Error::new(
-                Reason::HeadMoved,
-                format!(
-                    "others push to {} faster than the broker can commit; try again",
-                    self.staging()
-                ),
-            ))),
-            Attempt::Unknown(_) => Err(Failed::Known(Error::unavailable())),
-        }
-    }
-
-    async fn attempt(&self, tried: Tried) -> Result<Attempt, Failed> {
-        let head = self.head().await?;
-        if let Some(committed) = self.landed(tried, &head).await? {
-            return Ok(Attempt::Done(committed));
-        }
-        if let Some(expected) = self.request.expected_head.filter(|expected| *expected != head.id) {
-            return Err(Failed::Known(
-                Error::new(
-                    Reason::HeadMoved,
-                    format!(
-                        "{} is at {}, not at {expected}; read it again",
-                        self.staging(),
-                        head.id
-                    ),
-                )
-                .with("current_head_sha", head.id),
-            ));
-        }
-        let entries = self.entries(&head).await?;
-        let plan = plan::plan(self.changes, &entries)?;
-        if plan.is_empty() {
-            return Ok(Attempt::Done(self.answer(head.id, &head.url, true, plan.counts)));
-        }
-        match self.apply(&head, &plan).await {
-            Ok(pushed) => {
-                Ok(Attempt::Done(self.answer(pushed.id, &pushed.url, false, plan.counts)))
-            }
-            Err(error) if error.kind == Kind::Stale => Ok(Attempt::HeadMoved),
-            Err(error) if error.effect_unknown() => Ok(Attempt::Unknown(head.id)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// After an answer was lost: the commit that was made all the same, if the head is it.
-    async fn landed(&self, tried: Tried, head: &Head) -> Result<Option<Committed>, Failed> {
-        let Some(before) = tried.filter(|before| *before != head.id) else { return Ok(None) };
-        let ours =
-            head.parents == [before] && head.message.trim_end() == self.request.message.trim_end();
-        if !ours || !self.plan_against(head).await?.is_empty() {
-            return Ok(None);
-        }
-        let old = self.head_at(before).await?;
-        let counts = self.plan_against(&old).await?.counts;
-        Ok(Some(self.answer(head.id, &head.url, false, counts)))
-    }
-
-    async fn plan_against(&self, head: &Head) -> Result<Plan, Failed> {
-        Ok(plan::plan(self.changes, &self.entries(head).await?)?)
-    }
-
-    fn answer(&self, id: ObjectId, url: &str, unchanged: bool, counts: Counts) -> Committed {
-        Committed {
-            commit_sha: id.to_string(),
-            url: url.to_owned(),
-            branch: self.staging().to_string(),
-            unchanged,
-            counts,
-        }
-    }
-}
-
-/// How one try ended.
-enum Attempt {
-    Done(Committed),
-    /// Somebody else pushed: plan again.
-    HeadMoved,
-    /// The answer was lost: look whether it was done.
-    Unknown(ObjectId),
 }

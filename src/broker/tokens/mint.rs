@@ -8,54 +8,16 @@ use std::{
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::cache::{CachedToken, Flight, Key, Slot, TokenCache};
+use super::{
+    cache::TokenCache,
+    error::MintError,
+    slot::{CachedToken, Flight, Key, Minted, Slot},
+};
 use crate::{
-    domain::{Permission, Permissions},
-    github::{self, Kind, MintedToken, RepoScope},
+    domain::{InstallationId, Level, Permission, Permissions},
+    github::{Kind, MintedToken, RepoScope},
 };
 
-pub(super) type Minted = Result<Arc<CachedToken>, Arc<MintError>>;
-
-/// Why there is no token.
-#[derive(Debug, thiserror::Error)]
-pub enum MintError {
-    /// GitHub refused, or could not be reached.
-    #[error("minting an installation token failed")]
-    GitHub(#[source] github::Error),
-    /// GitHub answered with another token than the one asked for; it is not used.
-    #[error("GitHub minted a token of another scope than asked for")]
-    WrongScope,
-    /// The account was disconnected meanwhile, or the task was lost.
-    #[error("the mint was given up")]
-    GivenUp,
-}
-
-impl MintError {
-    /// True if the same request may work a little later.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::GitHub(error) => error.is_transient() || error.effect_unknown(),
-            Self::WrongScope => false,
-            Self::GivenUp => true,
-        }
-    }
-
-    /// How long this failure answers in place of GitHub.
-    fn answers_for(&self) -> Duration {
-        match self {
-            Self::GitHub(error) if error.kind == Kind::RateLimited => {
-                error.retry_after.unwrap_or(REFUSAL_LASTS).min(REFUSAL_LASTS)
-            }
-            _ if self.is_transient() => FAILURE_LASTS,
-            _ => REFUSAL_LASTS,
-        }
-    }
-}
-
-/// A passing failure is shared with callers who came while it happened, and hardly longer.
-const FAILURE_LASTS: Duration = Duration::from_secs(1);
-/// What GitHub refuses now it refuses for a while; long enough to spare it, short enough that a repair is soon seen.
-const REFUSAL_LASTS: Duration = Duration::from_secs(30);
 /// Renewal begins this long before the end of a token, so that an outage of GitHub of that length goes unnoticed.
 const RENEW_BEFORE: Duration = Duration::from_secs(15 * 60);
 /// Spread of the renewals, so that tokens minted together are not renewed together.
@@ -103,10 +65,36 @@ impl TokenCache {
 
     async fn ask(&self, key: &Key) -> Minted {
         let scope = RepoScope::Ids(&[key.repository]);
-        match self.inner.github.mint(key.installation, scope, key.permissions).await {
+        match self.mint_for(key.installation, scope, key.permissions).await {
             Ok(minted) if in_scope(&minted, key) => Ok(Arc::new(self.cached(minted))),
             Ok(_) => Err(Arc::new(MintError::WrongScope)),
-            Err(error) => Err(Arc::new(MintError::GitHub(error))),
+            Err(error) => Err(Arc::new(error)),
+        }
+    }
+
+    /// One mint, past the cache, with its refusal sorted.
+    pub(in crate::broker) async fn mint_for(
+        &self,
+        installation: InstallationId,
+        scope: RepoScope<'_>,
+        permissions: Permissions,
+    ) -> Result<MintedToken, MintError> {
+        let refused = match self.inner.github.mint(installation, scope, permissions).await {
+            Ok(minted) => return Ok(minted),
+            Err(refused) => refused,
+        };
+        if !matches!(refused.kind, Kind::Invalid | Kind::Forbidden | Kind::RepositoryNotAccessible)
+        {
+            return Err(MintError::GitHub(refused));
+        }
+        // The refusal does not say in a dependable way whether a permission or the repository is missing: the
+        // installation does.
+        match self.inner.github.installation(installation).await {
+            Ok(found) => match permissions.missing_from(found.permissions) {
+                Permissions::NONE => Err(MintError::NotAccessible(refused)),
+                missing => Err(MintError::NotGranted { missing, refused }),
+            },
+            Err(error) => Err(MintError::GitHub(error)),
         }
     }
 
@@ -151,7 +139,7 @@ impl TokenCache {
 
 /// True if the token is for the one repository and grants what was asked for and, but for reading metadata, no more.
 fn in_scope(minted: &MintedToken, key: &Key) -> bool {
-    let allowed = key.permissions.with(Permission::METADATA, crate::domain::Level::Write);
+    let allowed = key.permissions.with(Permission::METADATA, Level::Write);
     let repositories_match =
         minted.repository_ids.as_ref().is_none_or(|ids| ids == &[key.repository]);
     let nothing_missing = key.permissions.missing_from(minted.permissions) == Permissions::NONE;

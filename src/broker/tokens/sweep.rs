@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use super::cache::{Slot, TokenCache};
+use super::{cache::TokenCache, slot::Slot};
 
 /// How often the map is looked through: small against the 15 minutes that are left when a renewal is due.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);

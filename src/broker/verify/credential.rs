@@ -8,7 +8,7 @@ use crate::{
         refusal,
     },
     domain::{ConnectionStatus, InstallationId, Level, PatKind, Permission, Permissions},
-    github::{self, Kind, Repository},
+    github::{Kind, Repository},
 };
 
 /// What commits and promotion need.
@@ -36,7 +36,7 @@ impl Check<'_> {
         credential: &Credential,
     ) -> Result<Option<Granted>, Error> {
         match credential {
-            Credential::App(id) => self.installation(*id).await,
+            Credential::App { id, .. } => self.installation(*id).await,
             Credential::Pat(pat) => self.pat(pat).await,
         }
     }
@@ -58,7 +58,7 @@ impl Check<'_> {
                 self.failed(code, "The App is no longer installed.", "Install the App again.", "");
                 (ConnectionStatus::Revoked, None)
             }
-            Err(error) => return Err(cannot_ask(error)),
+            Err(error) => return Err(refusal::cannot_ask(error)),
         };
         self.broker.note_installation(account, id, status).await;
         Ok(granted)
@@ -66,7 +66,7 @@ impl Check<'_> {
 
     async fn pat(&mut self, pat: &OpenPat) -> Result<Option<Granted>, Error> {
         let code = FindingCode::CredentialValid;
-        let settings = self.broker.tokens_page(pat.about.kind);
+        let settings = self.tokens_page(pat.about.kind);
         let user = match self.broker.github().user(&pat.token).await {
             Ok(user) => user,
             Err(error) if error.kind == Kind::Unauthorized => {
@@ -78,7 +78,7 @@ impl Check<'_> {
                 self.note_pat(pat, ConnectionStatus::Revoked).await;
                 return Ok(None);
             }
-            Err(error) => return Err(cannot_ask(error)),
+            Err(error) => return Err(refusal::cannot_ask(error)),
         };
         self.note_pat(pat, ConnectionStatus::Active).await;
         let end = user.token_expires_at.or(pat.about.expires_at);
@@ -96,6 +96,16 @@ impl Check<'_> {
             PatKind::Classic => Granted::Scopes(user.scopes.unwrap_or_default()),
             PatKind::FineGrained => Granted::Unknown,
         }))
+    }
+
+    /// The page on GitHub where tokens of this kind are made.
+    fn tokens_page(&self, kind: PatKind) -> String {
+        let page = match kind {
+            PatKind::Classic => "settings/tokens",
+            PatKind::FineGrained => "settings/personal-access-tokens",
+        };
+        let web_url = self.broker.github().web_url().as_str();
+        format!("{}/{page}", web_url.trim_end_matches('/'))
     }
 
     async fn note_pat(&self, pat: &OpenPat, status: ConnectionStatus) {
@@ -136,7 +146,7 @@ impl Check<'_> {
             Some(_) => {
                 let message = "The token's owner may push; GitHub does not tell what the fine-grained token itself may do.";
                 let fix = "Make sure that it has Contents and Pull requests: read and write, for this repository.";
-                let page = self.broker.tokens_page(PatKind::FineGrained);
+                let page = self.tokens_page(PatKind::FineGrained);
                 self.warning(code, message, fix, &page);
             }
         }
@@ -149,7 +159,7 @@ impl Check<'_> {
         let enough = has("repo") || (public && has("public_repo"));
         if !enough {
             let fix = "Make a token with the scope `repo` and store it.";
-            let page = self.broker.tokens_page(PatKind::Classic);
+            let page = self.tokens_page(PatKind::Classic);
             self.failed(code, "The personal access token lacks the scope `repo`.", fix, &page);
             return;
         }
@@ -175,16 +185,4 @@ impl Check<'_> {
 /// A host that does not say what the user may do is believed to allow it; a commit would tell.
 fn may_push(repository: &Repository) -> bool {
     repository.permissions.as_ref().is_none_or(|role| role.push)
-}
-
-/// A check that GitHub does not let the broker make says nothing about the account.
-pub(super) fn cannot_ask(error: github::Error) -> Error {
-    match error.kind {
-        Kind::RateLimited => refusal::rate_limited(&error).caused_by(error),
-        Kind::AppNotConfigured => refusal::app_not_configured(),
-        _ if error.is_transient() || error.effect_unknown() => {
-            Error::unavailable().caused_by(error)
-        }
-        _ => Error::internal(error),
-    }
 }

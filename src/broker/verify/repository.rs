@@ -1,11 +1,11 @@
 //! Checks of the repository: does it resolve, are its branches there, do its rules let the broker in.
 
-use super::{Check, FindingCode, credential::cannot_ask};
+use super::{Check, FindingCode};
 use crate::{
     broker::{
         access::Credential,
         error::{Error, Reason},
-        refusal::Context,
+        refusal::{self, Context},
     },
     domain::{BranchName, RepoName, Token},
     github::{Kind, Repository},
@@ -72,7 +72,7 @@ impl Check<'_> {
                 );
                 return Ok(None);
             }
-            Err(error) => return Err(cannot_ask(error)),
+            Err(error) => return Err(refusal::cannot_ask(error)),
         };
         self.ok(
             FindingCode::OrganizationApproves,
@@ -184,7 +184,7 @@ impl Check<'_> {
                 self.failed(FindingCode::PermissionsGranted, message, fix, &repository.html_url);
                 Ok(None)
             }
-            Err(error) => Err(cannot_ask(error)),
+            Err(error) => Err(refusal::cannot_ask(error)),
         }
     }
 
@@ -212,7 +212,7 @@ impl Check<'_> {
                 );
                 return Ok(());
             }
-            Err(error) => return Err(cannot_ask(error)),
+            Err(error) => return Err(refusal::cannot_ask(error)),
         };
         let refuses =
             |kind: &str| REFUSE_PUSH.contains(&kind) || (!exists && kind == REFUSE_CREATION);

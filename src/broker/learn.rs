@@ -1,0 +1,88 @@
+//! What a refusal tells about a credential is remembered with it, so that GetConnection shows it.
+
+use tracing::warn;
+
+use super::{
+    Broker,
+    access::{Access, Credential},
+    error::{Error, Reason},
+    refusal::{self, Context},
+    tokens::MintError,
+};
+use crate::{
+    domain::{AccountId, ConnectionStatus, InstallationId},
+    github::{self, Kind},
+};
+
+impl Broker {
+    /// Says why there is no installation token.
+    pub(super) async fn no_token(
+        &self,
+        account: &AccountId,
+        id: InstallationId,
+        context: &Context<'_>,
+        error: &MintError,
+    ) -> Error {
+        let refused = match error {
+            MintError::GitHub(refused) => refused,
+            MintError::NotGranted { missing, .. } => {
+                return Error::permission_not_granted(*missing);
+            }
+            MintError::NotAccessible(_) => return context.not_accessible(),
+            MintError::GivenUp => return Error::unavailable(),
+            MintError::WrongScope => {
+                let message =
+                    "GitHub minted a token of another scope than asked for; it was not used";
+                return Error::new(Reason::Internal, message);
+            }
+        };
+        match refused.kind {
+            Kind::NotFound => {
+                self.note_installation(account, id, ConnectionStatus::Revoked).await;
+                refusal::gone()
+            }
+            Kind::Suspended => {
+                self.note_installation(account, id, ConnectionStatus::Suspended).await;
+                refusal::suspended()
+            }
+            Kind::RateLimited => refusal::rate_limited(refused),
+            Kind::AppNotConfigured => refusal::app_not_configured(),
+            _ if refused.is_transient() || refused.effect_unknown() => Error::unavailable(),
+            _ => Error::new(
+                Reason::Internal,
+                "GitHub does not accept the broker's own App key; its operator has to look",
+            ),
+        }
+    }
+
+    /// Explains a refused call on the repository of `access`.
+    pub(super) async fn refused(&self, access: &Access, error: github::Error) -> Error {
+        if let (Kind::Unauthorized, Credential::Pat(pat)) = (&error.kind, &access.credential) {
+            self.note_pat(access.account(), &pat.row_id, ConnectionStatus::Revoked).await;
+        }
+        access.context().explain(error)
+    }
+
+    pub(super) async fn note_installation(
+        &self,
+        account: &AccountId,
+        id: InstallationId,
+        status: ConnectionStatus,
+    ) {
+        let noted = self.store().set_installation_status(account, id, status, self.now()).await;
+        if let Err(error) = noted {
+            warn!(%account, %error, "the installation's state could not be stored");
+        }
+    }
+
+    pub(super) async fn note_pat(
+        &self,
+        account: &AccountId,
+        row_id: &str,
+        status: ConnectionStatus,
+    ) {
+        if let Err(error) = self.store().set_pat_status(account, row_id, status).await {
+            warn!(%account, %error, "the token's state could not be stored");
+        }
+    }
+}
