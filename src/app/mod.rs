@@ -10,7 +10,7 @@ use std::{future::Future, io, sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret;
 use tokio::{
-    signal::unix::SignalKind,
+    signal::unix::{SignalKind, signal},
     sync::watch,
     task::{JoinError, JoinSet},
 };
@@ -177,19 +177,23 @@ fn flatten(ended: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {
     ended.unwrap_or_else(|error| Err(Error::Lost(error)))
 }
 
-/// Ends at SIGTERM (Kubernetes, systemd) or SIGINT (ctrl-c).
-pub async fn until_signal() {
-    let interrupted = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
+/// Ends at SIGTERM (Kubernetes, systemd) or SIGINT (ctrl-c). Both are watched from this call on, so that one that comes
+/// while the broker starts is not missed.
+pub fn until_signal() -> impl Future<Output = ()> + Send + 'static {
+    let watched =
+        signal(SignalKind::terminate()).and_then(|t| Ok((t, signal(SignalKind::interrupt())?)));
+    async move {
+        match watched {
+            Ok((mut terminated, mut interrupted)) => {
+                tokio::select! {
+                    _ = terminated.recv() => {}
+                    _ = interrupted.recv() => {}
+                }
             }
-        }
-        Err(error) => {
-            warn!(%error, "SIGTERM cannot be waited for; only ctrl-c stops the broker in order");
-            drop(interrupted.await);
+            Err(error) => {
+                warn!(%error, "signals cannot be watched; only a kill stops the broker");
+                std::future::pending::<()>().await;
+            }
         }
     }
 }

@@ -84,9 +84,10 @@ pub enum PatKind {
 impl PatKind {
     /// The kind that a token's prefix tells; none for other tokens.
     pub fn of(token: &str) -> Option<Self> {
-        if token.starts_with("ghp_") {
+        let begins = |prefix| token.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty());
+        if begins("ghp_") {
             Some(Self::Classic)
-        } else if token.starts_with("github_pat_") {
+        } else if begins("github_pat_") {
             Some(Self::FineGrained)
         } else {
             None

@@ -25,7 +25,7 @@ pub use object::ObjectId;
 pub use path::{RepoPath, Subdirectory};
 pub use permissions::{Level, Permission, Permissions};
 pub use protected::is_protected;
-pub use repository::{RepoId, RepoName};
+pub use repository::{RepoId, RepoName, is_login};
 pub use secret::Token;
 
 /// Why a text is not what it should be: a phrase that follows the field's name ("must be ...").

@@ -26,6 +26,14 @@ const MAX_OWNER: usize = 39;
 /// GitHub's limit for repository names.
 const MAX_NAME: usize = 100;
 
+/// True if GitHub could have an organization or user of this login.
+pub fn is_login(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= MAX_OWNER
+        && !text.starts_with('-')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
 impl RepoName {
     /// Login of the organization or user that owns it.
     pub fn owner(&self) -> &str {
@@ -50,17 +58,13 @@ impl FromStr for RepoName {
         let invalid =
             || Invalid::new("must be `owner/name` as on GitHub, without the host and .git");
         let (owner, name) = text.split_once('/').ok_or_else(invalid)?;
-        let owner_ok = !owner.is_empty()
-            && owner.len() <= MAX_OWNER
-            && !owner.starts_with('-')
-            && owner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         let name_ok = !name.is_empty()
             && name.len() <= MAX_NAME
             && name != "."
             && name != ".."
             && !name.to_ascii_lowercase().ends_with(".git")
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        if !owner_ok || !name_ok {
+        if !is_login(owner) || !name_ok {
             return Err(invalid());
         }
         Ok(Self { full: text.into(), slash: owner.len() })

@@ -5,8 +5,8 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     call::{self, COMMIT_DEADLINE, DEADLINE},
     requests::{
-        account_and_token, commit_request, promote_request, register_request, vend_request,
-        verify_request,
+        commit_request, pat_request, promote_request, register_request, rejected_request,
+        vend_request, verify_request,
     },
     translate::{self, count},
 };
@@ -55,8 +55,8 @@ impl CredentialBroker for CredentialBrokerRpc {
         let request = request.into_inner();
         let account = request.account.clone();
         call::run("SetPat", &account, DEADLINE, async {
-            let (account, token) = account_and_token(request.account, request.token)?;
-            let pat = self.broker.set_pat(account, token).await?;
+            let (account, token, kind) = pat_request(request)?;
+            let pat = self.broker.set_pat(account, token, kind).await?;
             Ok(proto::SetPatResponse { pat: Some(translate::pat(pat)) })
         })
         .await
@@ -159,7 +159,7 @@ impl CredentialBroker for CredentialBrokerRpc {
         let request = request.into_inner();
         let account = request.account.clone();
         call::run("ReportRejectedToken", &account, DEADLINE, async {
-            let (account, token) = account_and_token(request.account, request.token)?;
+            let (account, token) = rejected_request(request)?;
             Ok(proto::ReportRejectedTokenResponse {
                 dropped: self.broker.reject_token(&account, &token),
             })

@@ -73,12 +73,19 @@ impl Fields {
         max: Duration,
     ) -> Option<Duration> {
         let Some(given) = given else { return Some(default) };
-        match Duration::try_from(given) {
-            Ok(duration) if duration <= max => Some(duration),
+        match duration(given) {
+            Some(duration) if duration <= max => Some(duration),
             _ => {
                 self.wrong(field, format!("must be 0 to {} seconds", max.as_secs()));
                 None
             }
         }
     }
+}
+
+/// A duration that is not negative and as protobuf defines it. The conversion of prost-types overflows at the smallest
+/// one, and carries surplus nanoseconds over.
+fn duration(given: prost_types::Duration) -> Option<Duration> {
+    let nanos = u32::try_from(given.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    Some(Duration::new(u64::try_from(given.seconds).ok()?, nanos))
 }

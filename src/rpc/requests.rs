@@ -9,8 +9,8 @@ use crate::{
         VerifyRequest,
     },
     domain::{
-        AccountId, ChangeSet, Edit, FileMode, InstallationId, InvalidChanges, Level, MAX_FILES,
-        Permission, Permissions, RepoPath, Token,
+        AccountId, ChangeSet, Edit, FileMode, InstallationId, Level, MAX_FILES, PatKind,
+        Permission, Permissions, RepoPath, Token, is_login,
     },
     proto::{self, file_change::Change},
 };
@@ -27,8 +27,8 @@ const MAX_BODY: usize = 65_536;
 const MAX_SECRET: usize = 4096;
 /// Longest request id.
 const MAX_REQUEST_ID: usize = 128;
-/// Longest login at GitHub, with room.
-const MAX_LOGIN: usize = 100;
+/// Longest name of a permission, with room.
+const MAX_PERMISSION_NAME: usize = 64;
 
 pub(super) fn register_request(
     request: proto::RegisterInstallationRequest,
@@ -36,6 +36,9 @@ pub(super) fn register_request(
     let action = request.setup_action();
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
+        if proto::SetupAction::try_from(request.setup_action).is_err() {
+            fields.wrong("setup_action", "is not one that this broker knows");
+        }
         let id = request.installation_id;
         let action = match action {
             proto::SetupAction::Request if id == 0 => Some(SetupAction::Requested),
@@ -53,32 +56,52 @@ pub(super) fn register_request(
             }
         };
         let code = fields.line("code", request.code, MAX_SECRET);
-        let login = fields.line("expected_github_login", request.expected_github_login, MAX_LOGIN);
+        let login = request.expected_github_login;
+        if !login.is_empty() && !is_login(&login) {
+            fields.wrong("expected_github_login", "must be a login as on GitHub");
+        }
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
         Some(RegisterRequest {
             account: account?,
             action: action?,
             code: given(code?).map(Token::new),
-            expected_login: given(login?),
+            expected_login: given(login),
         })
     })
 }
 
-pub(super) fn account_and_token(
-    account: String,
-    token: String,
+pub(super) fn pat_request(
+    request: proto::SetPatRequest,
+) -> Result<(AccountId, Token, PatKind), Error> {
+    fields::parse(|fields| {
+        let account = fields.required("account", &request.account);
+        let token = token(fields, request.token);
+        let kind = token.as_ref().and_then(|token| PatKind::of(token.expose()));
+        if token.is_some() && kind.is_none() {
+            fields.wrong("token", "must begin with ghp_ or github_pat_");
+        }
+        Some((account?, token?, kind?))
+    })
+}
+
+pub(super) fn rejected_request(
+    request: proto::ReportRejectedTokenRequest,
 ) -> Result<(AccountId, Token), Error> {
     fields::parse(|fields| {
-        let account = fields.required("account", &account);
-        let token = Token::new(token);
-        let plain = token.expose();
-        let visible = plain.bytes().all(|b| b.is_ascii_graphic());
-        if plain.is_empty() || plain.len() > MAX_SECRET || !visible {
-            fields
-                .wrong("token", "must be the token alone: visible ASCII characters without spaces");
-        }
-        Some((account?, token))
+        let account = fields.required("account", &request.account);
+        let token = token(fields, request.token);
+        Some((account?, token?))
     })
+}
+
+fn token(fields: &mut Fields, plain: String) -> Option<Token> {
+    let visible = plain.bytes().all(|b| b.is_ascii_graphic());
+    let fits = !plain.is_empty() && plain.len() <= MAX_SECRET && visible;
+    let token = Token::new(plain);
+    if !fits {
+        fields.wrong("token", "must be the token alone: visible ASCII characters without spaces");
+    }
+    fits.then_some(token)
 }
 
 pub(super) fn verify_request(request: &proto::VerifyRepoRequest) -> Result<VerifyRequest, Error> {
@@ -121,7 +144,7 @@ fn permissions(fields: &mut Fields, asked: &HashMap<String, String>) -> Option<P
     names.sort();
     let mut all = Some(base);
     for (name, level) in names {
-        let field = format!("permissions[{}]", name.chars().take(64).collect::<String>());
+        let field = permission_field(name);
         let permission: Option<Permission> = fields.required(&field, name);
         let level: Option<Level> = fields.required(&field, level);
         if permission == Some(Permission::WORKFLOWS) && level == Some(Level::Read) {
@@ -133,6 +156,13 @@ fn permissions(fields: &mut Fields, asked: &HashMap<String, String>) -> Option<P
         };
     }
     all
+}
+
+/// Names only what could be a permission: whatever else stands there may be a secret that went astray.
+fn permission_field(name: &str) -> String {
+    let could_be = name.len() <= MAX_PERMISSION_NAME
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if could_be { format!("permissions[{name}]") } else { "permissions".to_owned() }
 }
 
 pub(super) fn commit_request(request: proto::CommitFilesRequest) -> Result<CommitRequest, Error> {
@@ -168,24 +198,26 @@ fn changes(fields: &mut Fields, files: Vec<proto::FileChange>) -> Option<ChangeS
         return None;
     }
     let total = files.len();
-    let edits: Vec<(RepoPath, Edit)> = files
+    let (places, edits): (Vec<usize>, Vec<(RepoPath, Edit)>) = files
         .into_iter()
         .enumerate()
         .filter_map(|(index, file)| {
             let path = fields.required(&format!("files[{index}].path"), &file.path);
             let edit = edit(fields, index, file);
-            Some((path?, edit?))
+            Some((index, (path?, edit?)))
         })
-        .collect();
-    if edits.len() < total {
-        return None;
-    }
-    let clash = |fields: &mut Fields, wrong: Vec<InvalidChanges>| {
-        for wrong in wrong {
-            fields.wrong(format!("files[{}].path", wrong.index), wrong.reason);
+        .unzip();
+    let complete = edits.len() == total;
+    match ChangeSet::new(edits) {
+        Ok(changes) => complete.then_some(changes),
+        Err(clashes) => {
+            for clash in clashes {
+                let index = places.get(clash.index).copied().unwrap_or_default();
+                fields.wrong(format!("files[{index}].path"), clash.reason);
+            }
+            None
         }
-    };
-    ChangeSet::new(edits).map_err(|wrong| clash(fields, wrong)).ok()
+    }
 }
 
 fn edit(fields: &mut Fields, index: usize, file: proto::FileChange) -> Option<Edit> {

@@ -10,6 +10,7 @@
     reason = "a test stops where it fails, and makes its own clients"
 )]
 
+mod bad_input;
 mod commit;
 mod configuration;
 mod connect;

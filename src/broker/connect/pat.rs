@@ -15,9 +15,12 @@ use crate::{
 
 impl Broker {
     /// Checks a personal access token against GitHub and stores it, encrypted.
-    pub async fn set_pat(&self, account: AccountId, token: Token) -> Result<Pat, Error> {
-        let kind = PatKind::of(token.expose())
-            .ok_or_else(|| Error::invalid("token", "must begin with ghp_ or github_pat_"))?;
+    pub async fn set_pat(
+        &self,
+        account: AccountId,
+        token: Token,
+        kind: PatKind,
+    ) -> Result<Pat, Error> {
         let user = self.github().user(&token).await.map_err(|error| match error.kind {
             Kind::Unauthorized | Kind::Forbidden | Kind::SsoRequired => Error::new(
                 Reason::CredentialRejected,
