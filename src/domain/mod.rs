@@ -10,6 +10,7 @@ mod object;
 mod path;
 mod permissions;
 mod protected;
+mod redact;
 mod repository;
 mod secret;
 
@@ -25,6 +26,7 @@ pub use object::ObjectId;
 pub use path::{RepoPath, Subdirectory};
 pub use permissions::{Level, Permission, Permissions};
 pub use protected::is_protected;
+pub use redact::{REDACTED, redact};
 pub use repository::{RepoId, RepoName, is_login};
 pub use secret::Token;
 

@@ -7,9 +7,10 @@ use tonic::{Response, Status};
 use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
-use super::status;
+use super::{present::presentable, status};
 use crate::{
     broker::{Error, Reason},
+    domain::redact,
     telemetry::causes,
 };
 
@@ -27,6 +28,7 @@ pub(super) async fn run<T>(
 ) -> Result<Response<T>, Status> {
     let request_id = Uuid::now_v7();
     let account: String = account.chars().filter(|c| !c.is_control()).take(128).collect();
+    let account = redact(&account);
     let span = info_span!("call", rpc, %request_id, account);
     async {
         let error =
@@ -42,7 +44,7 @@ pub(super) async fn run<T>(
                     ),
                 ),
             };
-        let error = log(error, request_id);
+        let error = log(presentable(error), request_id);
         Err(status::of(error, &account))
     }
     .instrument(span)

@@ -3,12 +3,14 @@
 //! * [`requests`], with [`fields`]: requests become domain types; every bad field is reported at once.
 //! * [`translate`]: domain types become answers.
 //! * [`status`]: the only place where an error becomes a gRPC status.
+//! * [`present`]: what of an error goes out.
 //! * [`call`]: what every call has: a span with an id, a deadline, and a status in the end.
 
 mod call;
 mod connection_admin;
 mod credential_broker;
 mod fields;
+mod present;
 mod requests;
 mod status;
 mod translate;

@@ -3,6 +3,7 @@
 mod fields;
 mod paths;
 mod scope;
+mod secrets;
 
 use ghbroker::proto::*;
 use tonic::{Code, Status};
