@@ -16,6 +16,7 @@ use tokio::{
 };
 use tokio_stream::Stream;
 use tonic::{service::Routes, transport::Server};
+use tower::util::MapResponseLayer;
 use tracing::{info, warn};
 
 use listen::Connection;
@@ -149,6 +150,7 @@ async fn serve(
         .http2_max_header_list_size(HEADER_LIST)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .layer(MapResponseLayer::new(rpc::explain_too_large))
         .add_routes(routes)
         .serve_with_incoming_shutdown(connections, stopped)
         .await?;

@@ -4,6 +4,7 @@
 //! * [`translate`]: domain types become answers.
 //! * [`status`]: the only place where an error becomes a gRPC status.
 //! * [`present`]: what of an error goes out.
+//! * [`too_large`]: a request that no handler sees.
 //! * [`call`]: what every call has: a span with an id, a deadline, and a status in the end.
 
 mod call;
@@ -13,6 +14,7 @@ mod fields;
 mod present;
 mod requests;
 mod status;
+mod too_large;
 mod translate;
 
 use tonic::service::Routes;
@@ -20,6 +22,7 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 
 pub use connection_admin::Admin;
 pub use credential_broker::CredentialBrokerRpc;
+pub use too_large::explain_too_large;
 
 use crate::{
     broker::Broker,

@@ -4,6 +4,7 @@ mod fields;
 mod paths;
 mod scope;
 mod secrets;
+mod size;
 
 use ghbroker::proto::*;
 use tonic::{Code, Status};

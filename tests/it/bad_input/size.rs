@@ -1,0 +1,75 @@
+//! More than the broker takes.
+
+use ghbroker::proto::*;
+use tonic::Code;
+
+use super::{assert_untouched, bad, commit, untouched};
+use crate::harness::{ACCOUNT, World, status::assert_reason, write};
+
+const MIB: usize = 1024 * 1024;
+
+#[tokio::test]
+async fn more_than_48_mib_is_refused() {
+    let (world, footprint, connection) = untouched().await;
+    let files = vec![write("big.bin", vec![7; 48 * MIB])];
+    let refused = world.commit_files(commit(files)).await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, "INVALID_FIELD");
+    assert!(refused.message().contains("48 MiB"), "{}", refused.message());
+    assert_untouched(&world, &(footprint, connection)).await;
+}
+
+#[tokio::test]
+async fn other_calls_say_so_too() {
+    let (world, footprint, connection) = untouched().await;
+    let request = VerifyRepoRequest {
+        account: ACCOUNT.into(),
+        repository: "r".repeat(MIB),
+        ..Default::default()
+    };
+    let refused = world.verify_repo(request).await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, "INVALID_FIELD");
+    let request = ConfigureRepoRequest {
+        account: ACCOUNT.into(),
+        repository: "r".repeat(5 * MIB),
+        ..Default::default()
+    };
+    let refused = world.configure_repo(request).await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, "INVALID_FIELD");
+    assert_untouched(&world, &(footprint, connection)).await;
+}
+
+#[tokio::test]
+async fn more_than_ten_thousand_files_are_refused() {
+    let (world, footprint, connection) = untouched().await;
+    let files = (0..10_001).map(|number| write(&format!("models/{number}.sql"), "x")).collect();
+    let refused = world.commit_files(commit(files)).await.unwrap_err();
+    assert_eq!(bad(&refused), ["files"]);
+    assert_untouched(&world, &(footprint, connection)).await;
+}
+
+#[tokio::test]
+async fn ten_thousand_bad_files_make_a_readable_answer() {
+    let (world, footprint, connection) = untouched().await;
+    let files = (0..10_000).map(|number| write(&format!("../{number}.sql"), "x")).collect();
+    let refused = world.commit_files(commit(files)).await.unwrap_err();
+    assert!(bad(&refused).contains(&"files[0].path".to_owned()));
+    assert_untouched(&world, &(footprint, connection)).await;
+}
+
+#[tokio::test]
+async fn the_longest_of_everything_is_fine() {
+    let world = World::connected().await;
+    let request = CommitFilesRequest {
+        request_id: "r".repeat(128),
+        message: format!("Headline\n\n{}", "b".repeat(60_000)),
+        ..commit(vec![write(&format!("{}.sql", "d/".repeat(100) + &"f".repeat(200)), "x")])
+    };
+    world.commit_files(request).await.unwrap();
+    let request = OpenPromotionPrRequest {
+        account: ACCOUNT.into(),
+        title: "é".repeat(256),
+        body: Some("b".repeat(65_536)),
+        ..Default::default()
+    };
+    assert!(world.open_promotion_pr(request).await.unwrap().created);
+}
