@@ -7,6 +7,7 @@ use std::{
 
 use time::OffsetDateTime;
 use tokio::sync::watch;
+use tracing::warn;
 
 use super::{
     cache::TokenCache,
@@ -57,8 +58,12 @@ impl TokenCache {
         let (cache, key) = (self.clone(), key.clone());
         tokio::spawn(async move {
             let minted = cache.ask(&key).await;
-            let minted = cache.land(&key, number, minted);
-            done.send_replace(Some(minted));
+            let landed = cache.land(&key, number, minted.clone());
+            let kept = landed.is_ok();
+            done.send_replace(Some(landed));
+            if let (Ok(token), false) = (minted, kept) {
+                cache.end(&key, &token).await;
+            }
         });
         outcome
     }
@@ -108,6 +113,13 @@ impl TokenCache {
             token: minted.token,
             expires_at: minted.expires_at,
             permissions: minted.permissions,
+        }
+    }
+
+    /// Ends a token at GitHub that nobody has: the account was disconnected while it was minted.
+    async fn end(&self, key: &Key, token: &CachedToken) {
+        if let Err(error) = self.inner.github.revoke(&token.token).await {
+            warn!(account = %key.account, %error, "a token that nobody has could not be revoked; it ends by itself within the hour");
         }
     }
 

@@ -1,12 +1,12 @@
 //! Disconnect.
 
 use ghbroker::proto::*;
-use github_sim::{Effect, Fault, seed};
+use github_sim::{Effect, Fault, Gate, seed};
 use tonic::Code;
 
 use super::{OTHER, OTHER_INSTALLATION, OTHER_REPO};
 use super::{add_globex, bind, connection, disconnect, installed, pat, token};
-use crate::harness::{ACCOUNT, INSTALLATION, REPO, World, status::assert_reason};
+use crate::harness::{ACCOUNT, INSTALLATION, MINT, REPO, World, status::assert_reason};
 
 #[tokio::test]
 async fn revokes_the_cached_tokens_at_github_and_leaves_nothing() {
@@ -54,6 +54,23 @@ async fn while_github_is_down_the_account_is_disconnected_all_the_same() {
     assert_eq!(answer, DisconnectResponse { disconnected: true, tokens_revoked: 0 });
     let nothing = connection(&world, ACCOUNT).await.unwrap_err();
     assert_reason(&nothing, Code::NotFound, "ACCOUNT_NOT_CONNECTED");
+}
+
+#[tokio::test]
+async fn a_token_that_is_on_its_way_is_revoked_when_it_comes() {
+    let world = World::connected().await;
+    let live = world.sim.live_installation_tokens();
+    let gate = Gate::new();
+    world.sim.fault(Fault::once(MINT, Effect::Hold(gate.clone())));
+    let leave = async {
+        gate.arrived(1).await;
+        assert!(disconnect(&world, ACCOUNT).await.disconnected);
+        gate.open();
+    };
+    let (refused, ()) = tokio::join!(token(&world, ACCOUNT), leave);
+    assert!(refused.is_err(), "an account that is gone gets no token: {refused:?}");
+    let revoked = async || (world.sim.live_installation_tokens() == live).then_some(());
+    world.until(revoked).await;
 }
 
 #[tokio::test]
