@@ -6,6 +6,7 @@ mod branch;
 mod change;
 mod clock;
 mod connection;
+mod message;
 mod object;
 mod path;
 mod permissions;
@@ -22,6 +23,7 @@ pub use connection::{
     Binding, ConnectionStatus, CredentialSource, Installation, InstallationId, Pat, PatKind,
     SealedSecret,
 };
+pub use message::CommitMessage;
 pub use object::ObjectId;
 pub use path::{RepoPath, Subdirectory};
 pub use permissions::{Level, Permission, Permissions};

@@ -8,7 +8,7 @@ use super::{
     error::{Error, Kind, Result},
     wire::{Base64, base64_length, parsed},
 };
-use crate::domain::{BranchName, ObjectId, RepoName, RepoPath, Token};
+use crate::domain::{BranchName, CommitMessage, ObjectId, RepoName, RepoPath, Token};
 
 /// A commit to make on a branch that exists. Every file becomes an ordinary one: the mutation knows no modes.
 #[derive(Clone, Copy, Debug)]
@@ -17,8 +17,8 @@ pub struct CommitOnBranch<'a> {
     pub branch: &'a BranchName,
     /// Where the branch has to be; anywhere else the commit is refused as `Stale`.
     pub expected_head: ObjectId,
-    /// First line, and the rest after it.
-    pub message: &'a str,
+    /// Its message.
+    pub message: &'a CommitMessage,
     /// Files to write, with their content.
     pub additions: &'a [(RepoPath, Bytes)],
     /// Files to remove, each of which has to exist.
@@ -122,7 +122,7 @@ impl<'a> Variables<'a> {
                     branch_name: commit.branch.as_str(),
                 },
                 expected_head_oid: commit.expected_head.to_string(),
-                message: Message::new(commit.message),
+                message: commit.message.into(),
                 file_changes: FileChanges {
                     additions: additions
                         .map(|(path, content)| Addition {
@@ -137,11 +137,9 @@ impl<'a> Variables<'a> {
     }
 }
 
-impl<'a> Message<'a> {
-    /// GitHub puts an empty line between the two.
-    fn new(message: &'a str) -> Self {
-        let (headline, body) = message.trim().split_once('\n').unwrap_or((message.trim(), ""));
-        Self { headline: headline.trim_end(), body: body.trim_start_matches(['\r', '\n']) }
+impl<'a> From<&'a CommitMessage> for Message<'a> {
+    fn from(message: &'a CommitMessage) -> Self {
+        Self { headline: message.headline(), body: message.body() }
     }
 }
 
@@ -156,7 +154,7 @@ fn size(commit: &CommitOnBranch<'_>) -> usize {
         .iter()
         .map(|(path, content)| base64_length(content.len()) + path.as_str().len() + PER_FILE);
     let deletions = commit.deletions.iter().map(|path| path.as_str().len() + PER_FILE);
-    additions.chain(deletions).sum::<usize>() + commit.message.len() + FRAME
+    additions.chain(deletions).sum::<usize>() + commit.message.as_str().len() + FRAME
 }
 
 impl GitHub {
@@ -190,7 +188,7 @@ mod tests {
         let commit = CommitOnBranch {
             branch: &"staging".parse().unwrap(),
             expected_head: ObjectId::of_blob(b""),
-            message,
+            message: &message.parse().unwrap(),
             additions: &additions,
             deletions: &deletions,
         };
@@ -209,21 +207,5 @@ mod tests {
             },
         }});
         assert_eq!(json("Add"), expected);
-    }
-
-    #[test]
-    fn splits_messages() {
-        let cases = [
-            ("one", "one", ""),
-            ("one\n", "one", ""),
-            ("one\n\ntwo\n\nthree\n", "one", "two\n\nthree"),
-            ("one\r\n\r\ntwo", "one", "two"),
-            ("one\ntwo", "one", "two"),
-            ("\none\n\n  - two", "one", "  - two"),
-        ];
-        for (message, headline, body) in cases {
-            let split = Message::new(message);
-            assert_eq!((split.headline, split.body), (headline, body), "{message:?}");
-        }
     }
 }

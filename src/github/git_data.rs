@@ -8,7 +8,7 @@ use super::{
     error::Result,
     wire::{Base64, Sha, base64_length, or_default, parsed},
 };
-use crate::domain::{FileMode, ObjectId, RepoName, RepoPath, Token};
+use crate::domain::{CommitMessage, FileMode, ObjectId, RepoName, RepoPath, Token};
 
 /// A commit.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,12 +86,13 @@ pub enum Content {
 }
 
 impl NewEntry {
-    /// Bytes of content that travel within the tree.
-    pub fn inline_bytes(&self) -> usize {
-        match &self.content {
+    /// About how many bytes it takes of a request.
+    pub fn size(&self) -> usize {
+        let text = match &self.content {
             Content::Text(text) => text.len(),
             Content::Blob(_) | Content::Delete => 0,
-        }
+        };
+        text + self.path.as_str().len() + ENTRY_SIZE
     }
 }
 
@@ -217,10 +218,7 @@ impl GitHub {
         base: ObjectId,
         entries: &[NewEntry],
     ) -> Result<ObjectId> {
-        let size = entries
-            .iter()
-            .map(|entry| entry.path.as_str().len() + entry.inline_bytes() + ENTRY_SIZE)
-            .sum();
+        let size = entries.iter().map(|entry| entry.size()).sum();
         let tree = entries.iter().map(|entry| NewEntryJson {
             path: entry.path.as_str(),
             mode: entry.mode.as_str(),
@@ -238,11 +236,15 @@ impl GitHub {
         &self,
         token: &Token,
         repo: &RepoName,
-        message: &str,
+        message: &CommitMessage,
         tree: ObjectId,
         parent: ObjectId,
     ) -> Result<Commit> {
-        let body = NewCommit { message, tree: tree.to_string(), parents: [parent.to_string()] };
+        let body = NewCommit {
+            message: message.as_str(),
+            tree: tree.to_string(),
+            parents: [parent.to_string()],
+        };
         let url = self.repo_route(repo, ["git", "commits"]);
         let call = Call::post("/repos/{owner}/{repo}/git/commits", url).json(&body, 0)?;
         Ok(self.send(&call, Some(token)).await?.read::<CommitJson>()?.into())

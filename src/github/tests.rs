@@ -304,7 +304,7 @@ async fn commit(script: &Script) -> Result<PushedCommit> {
     let commit = CommitOnBranch {
         branch: &branch("staging"),
         expected_head: id(),
-        message: "m",
+        message: &"m".parse().unwrap(),
         additions: &additions,
         deletions: &[],
     };

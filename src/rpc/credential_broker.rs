@@ -1,5 +1,6 @@
 //! The service CredentialBroker.
 
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
@@ -110,7 +111,7 @@ impl CredentialBroker for CredentialBrokerRpc {
         let request = request.into_inner();
         let account = request.account.clone();
         call::run("CommitFiles", &account, COMMIT_DEADLINE, async {
-            let request = commit_request(request)?;
+            let request = commit_request(request, Instant::now() + COMMIT_DEADLINE)?;
             let broker = self.broker.clone();
             // A task of its own: a caller who gives up does not stop a commit half way.
             let work = tokio::spawn(async move { broker.commit(request).await });

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use tokio::time::Instant;
+
 use super::fields::{self, Fields};
 use crate::{
     broker::{
@@ -165,18 +167,17 @@ fn permission_field(name: &str) -> String {
     if could_be { format!("permissions[{name}]") } else { "permissions".to_owned() }
 }
 
-pub(super) fn commit_request(request: proto::CommitFilesRequest) -> Result<CommitRequest, Error> {
+pub(super) fn commit_request(
+    request: proto::CommitFilesRequest,
+    deadline: Instant,
+) -> Result<CommitRequest, Error> {
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
         let repository = fields.optional("repository", &request.repository);
         let branch = fields.optional("branch", &request.branch);
-        let message = fields.text("message", request.message, MAX_BODY);
-        if message
-            .as_ref()
-            .is_some_and(|message| message.lines().next().is_none_or(|line| line.trim().is_empty()))
-        {
-            fields.wrong("message", "must begin with a headline");
-        }
+        let message = fields
+            .text("message", request.message, MAX_BODY)
+            .and_then(|text| fields.required("message", &text));
         let expected_head = fields.optional("expected_head_sha", &request.expected_head_sha);
         let request_id = fields.line("request_id", request.request_id, MAX_REQUEST_ID);
         let changes = changes(fields, request.files);
@@ -188,6 +189,7 @@ pub(super) fn commit_request(request: proto::CommitFilesRequest) -> Result<Commi
             changes: changes?,
             expected_head: expected_head?,
             request_id: Some(request_id?).filter(|id| !id.is_empty()),
+            deadline,
         })
     })
 }

@@ -1,13 +1,13 @@
 //! CommitFiles, held against what git itself has afterwards.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use ghbroker::proto::{self, CommitFilesRequest, CommitFilesResponse, FileChange, FileMode};
 use github_sim::{Effect, Fault, Gate, Rule, seed};
 use tonic::{Code, Status};
 
 use crate::harness::{
-    ACCOUNT, REPO, World, delete, executable,
+    ACCOUNT, MINT, REPO, World, delete, executable,
     git::{commits, files, git},
     seed,
     status::assert_reason,
@@ -222,29 +222,135 @@ async fn a_connection_lost_at_any_request_still_makes_exactly_one_commit() {
         assert!(routes.len() >= 6, "{routes:?}");
         for route in routes {
             for effect in [Effect::DropBefore, Effect::DropAfter, Effect::Garbage] {
+                let lost = format!("{route} {effect:?}");
                 let world = World::connected().await;
+                world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+                let reads = route.starts_with("GET") || route == MINT;
                 world.sim.fault(Fault::once(&route, effect.clone()));
-                let done = world.commit("Change", files.clone()).await;
-                // An answer that cannot be read fails a call that only reads; the caller's retry then does the work.
-                let done = match done {
+                let change = CommitFilesRequest {
+                    message: "One line\nand another\r\n".into(),
+                    expected_head_sha: world.sim.head(REPO, "staging").unwrap(),
+                    ..request(files.clone())
+                };
+                let done = match send(&world, change.clone()).await {
                     Ok(done) => done,
+                    // A read whose answer cannot be read fails the call, and the caller's retry does the work.
                     Err(refused) => {
+                        assert!(reads, "{lost}: {refused:?}");
                         assert_reason(&refused, Code::Unavailable, "GITHUB_UNAVAILABLE");
-                        world.advance(std::time::Duration::from_secs(2));
-                        world.commit("Change", files.clone()).await.unwrap()
+                        world.advance(Duration::from_secs(2));
+                        send(&world, change).await.unwrap()
                     }
                 };
-                let repository = world.sim.git_dir(REPO);
-                assert_eq!(commits(&repository, "staging"), 2, "{route} {effect:?}");
+                // The caller is told of its own commit, and not that there was nothing to do.
                 assert_eq!(
-                    world.sim.head(REPO, "staging").unwrap(),
-                    done.commit_sha,
-                    "{route} {effect:?}"
+                    (done.unchanged, done.files_added as usize),
+                    (false, files.len()),
+                    "{lost}"
                 );
+                let repository = world.sim.git_dir(REPO);
+                assert_eq!(commits(&repository, "staging"), 3, "{lost}");
+                assert_eq!(world.sim.head(REPO, "staging").unwrap(), done.commit_sha, "{lost}");
                 world.finish().await;
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_found_below_what_others_pushed_on_top() {
+    let world = World::connected().await;
+    world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+    // The effect happens and the answer is lost; the second look at the branch waits while somebody pushes.
+    let look = "GET /repos/{owner}/{repo}/git/ref/{ref}";
+    let gate = Gate::new();
+    world.sim.fault(Fault::once(GRAPHQL, Effect::DropAfter));
+    world.sim.fault(Fault::once(look, Effect::Latency(Duration::ZERO)));
+    world.sim.fault(Fault::once(look, Effect::Hold(gate.clone())));
+    let (mut client, sent) = (world.broker.clone(), request(vec![write("a.sql", "1\n")]));
+    let call = tokio::spawn(async move { client.commit_files(sent).await });
+    gate.arrived(1).await;
+    let ours = world.sim.head(REPO, "staging").unwrap();
+    world.sim.commit(REPO, "staging", &[("theirs.sql", "2\n")]);
+    gate.open();
+    let done = call.await.unwrap().unwrap().into_inner();
+    assert_eq!((done.commit_sha, done.unchanged), (ours, false));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_refused_first_commit_leaves_no_branch_behind() {
+    let world = World::connected().await;
+    let wrong_head = CommitFilesRequest {
+        expected_head_sha: "0".repeat(40),
+        ..request(vec![write("a.sql", "1\n")])
+    };
+    let refused = send(&world, wrong_head).await.unwrap_err();
+    assert_reason(&refused, Code::Aborted, "HEAD_MOVED");
+    let no_room = world.commit("Add", vec![write("README.md/x", "1\n")]).await.unwrap_err();
+    assert_reason(&no_room, Code::PermissionDenied, "PATH_NOT_ALLOWED");
+    assert!(
+        world.commit("Same", vec![write("README.md", "# Warehouse\n")]).await.unwrap().unchanged
+    );
+    assert_eq!(world.sim.head(REPO, "staging"), None);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_branch_that_somebody_set_back_is_not_moved_forward_again() {
+    let world = World::connected().await;
+    world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+    world.commit("Second", vec![write("second.sql", "0\n")]).await.unwrap();
+    let repository = world.sim.git_dir(REPO);
+    let gate = Gate::new();
+    let route = "POST /repos/{owner}/{repo}/git/commits";
+    world.sim.fault(Fault::once(route, Effect::Hold(gate.clone())));
+    let (mut client, sent) = (world.broker.clone(), request(vec![executable("run.sh", "1\n")]));
+    let call = tokio::spawn(async move { client.commit_files(sent).await });
+    gate.arrived(1).await;
+    git(&repository, &["update-ref", "refs/heads/staging", "staging^"]);
+    gate.open();
+    call.await.unwrap().unwrap();
+    let listed = files(&repository, "staging");
+    assert!(!listed.iter().any(|file| file.ends_with("second.sql")), "{listed:?}");
+    assert!(listed.iter().any(|file| file.ends_with("run.sh")), "{listed:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_branch_deleted_meanwhile_begins_anew() {
+    let world = World::connected().await;
+    world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+    let gate = Gate::new();
+    world.sim.fault(Fault::once(GRAPHQL, Effect::Hold(gate.clone())));
+    let (mut client, sent) = (world.broker.clone(), request(vec![write("a.sql", "1\n")]));
+    let call = tokio::spawn(async move { client.commit_files(sent).await });
+    gate.arrived(1).await;
+    git(&world.sim.git_dir(REPO), &["update-ref", "-d", "refs/heads/staging"]);
+    gate.open();
+    let done = call.await.unwrap().unwrap().into_inner();
+    assert_eq!(world.sim.head(REPO, "staging").unwrap(), done.commit_sha);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn many_small_files_with_modes_go_in_trees_that_github_takes() {
+    let world = World::connected().await;
+    let body = "x".repeat(900);
+    let many: Vec<FileChange> =
+        (0..2500).map(|n| executable(&format!("bin/tool-{n}.sh"), body.clone())).collect();
+    let done = world.commit("Add tools", many).await.unwrap();
+    assert_eq!(done.files_added, 2500);
+    assert_eq!(world.sim.count("POST /repos/{owner}/{repo}/git/trees"), 3, "about 1 MiB each");
+    let largest = world.sim.requests().into_iter().map(|seen| seen.body_bytes).max().unwrap();
+    assert!(largest < 2 * 1024 * 1024, "{largest}");
+    let gone = (0..2500)
+        .map(|n| delete(&format!("bin/tool-{n}.sh")))
+        .chain([executable("one.sh", "1")])
+        .collect();
+    assert_eq!(world.commit("Remove tools", gone).await.unwrap().files_deleted, 2500);
+    assert_eq!(commits(&world.sim.git_dir(REPO), "staging"), 3);
+    world.finish().await;
 }
 
 #[tokio::test]

@@ -6,16 +6,19 @@ use super::work::Work;
 use crate::{
     broker::{promote::branch_missing, refusal::Failed},
     domain::{ObjectId, RepoPath},
-    github::{self, Kind, TreeEntry},
+    github::{self, TreeEntry},
 };
 
-/// The commit that a branch is at.
+/// The commit that a branch is at, or would begin at.
+#[derive(Clone)]
 pub(super) struct Head {
     pub id: ObjectId,
     pub tree: ObjectId,
     pub parents: Vec<ObjectId>,
     pub message: String,
     pub url: String,
+    /// False if the branch does not exist yet.
+    pub on_branch: bool,
 }
 
 /// What a path of a tree is.
@@ -29,18 +32,20 @@ pub(super) struct Entry {
 pub(super) type Entries = BTreeMap<String, Entry>;
 
 impl Work<'_> {
-    /// The head of the staging branch, which is created from production if it does not exist yet.
+    /// The head of the staging branch; of production if staging does not exist yet, since it will begin there.
     pub(super) async fn head(&self) -> Result<Head, Failed> {
-        let github = self.github();
-        let staging = self.staging();
-        let id = match github.branch_head(self.token, self.repository(), staging).await? {
-            Some(id) => id,
-            None => self.create_staging().await?,
-        };
-        self.head_at(id).await
+        let (github, repository) = (self.github(), self.repository());
+        if let Some(id) = github.branch_head(self.token, repository, self.staging()).await? {
+            return Ok(self.head_at(id).await?);
+        }
+        let production = &self.access.binding.production;
+        match github.branch_head(self.token, repository, production).await? {
+            Some(id) => Ok(Head { on_branch: false, ..self.head_at(id).await? }),
+            None => Err(Failed::Known(branch_missing(production, repository))),
+        }
     }
 
-    pub(super) async fn head_at(&self, id: ObjectId) -> Result<Head, Failed> {
+    pub(super) async fn head_at(&self, id: ObjectId) -> Result<Head, github::Error> {
         let commit = self.github().commit(self.token, self.repository(), id).await?;
         Ok(Head {
             id,
@@ -48,24 +53,8 @@ impl Work<'_> {
             parents: commit.parents,
             message: commit.message,
             url: commit.html_url,
+            on_branch: true,
         })
-    }
-
-    async fn create_staging(&self) -> Result<ObjectId, Failed> {
-        let (github, repository) = (self.github(), self.repository());
-        let production = &self.access.binding.production;
-        let Some(base) = github.branch_head(self.token, repository, production).await? else {
-            return Err(Failed::Known(branch_missing(production, repository)));
-        };
-        match github.create_branch(self.token, repository, self.staging(), base).await {
-            Ok(()) => Ok(base),
-            // Somebody was faster, or the answer was lost: what counts is what is there.
-            Err(error) if error.kind == Kind::AlreadyExists || error.effect_unknown() => {
-                let head = github.branch_head(self.token, repository, self.staging()).await?;
-                head.ok_or(Failed::GitHub(error))
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// The entries that the change set touches. One request for most repositories; GitHub cuts very large trees

@@ -17,6 +17,7 @@ mod work;
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::{Instant, timeout_at};
 use tracing::info;
 
 use super::{
@@ -26,8 +27,8 @@ use super::{
     refusal::Failed,
 };
 use crate::domain::{
-    AccountId, BranchName, ChangeSet, Edit, Level, ObjectId, Permission, Permissions, RepoId,
-    RepoName, Subdirectory, is_protected,
+    AccountId, BranchName, ChangeSet, CommitMessage, Edit, Level, ObjectId, Permission,
+    Permissions, RepoId, RepoName, Subdirectory, is_protected,
 };
 use work::Work;
 
@@ -40,14 +41,16 @@ pub struct CommitRequest {
     pub repository: Option<RepoName>,
     /// Must be the staging branch if given.
     pub branch: Option<BranchName>,
-    /// Headline, empty line, body.
-    pub message: String,
+    /// Headline and body.
+    pub message: CommitMessage,
     /// The files, relative to the binding's subdirectory.
     pub changes: ChangeSet,
     /// Where the branch must be.
     pub expected_head: Option<ObjectId>,
     /// The caller's own name for this call.
     pub request_id: Option<String>,
+    /// When the caller stops waiting: nothing is begun after it.
+    pub deadline: Instant,
 }
 
 /// The branch after the call.
@@ -98,7 +101,7 @@ impl Broker {
         }
         let changes = place(&request.changes, &access.binding.subdirectory)?;
         let turn = self.turn(access.binding.repository_id);
-        let _turn = turn.lock().await;
+        let _turn = timeout_at(request.deadline, turn.lock()).await.map_err(|_| too_late())?;
         if let Some(answer) = self.first_answer(&request, &access, &changes).await? {
             return Ok(answer);
         }
@@ -136,6 +139,13 @@ impl Broker {
         turns.retain(|id, turn| *id == repository || Arc::strong_count(turn) > 1);
         turns.entry(repository).or_default().clone()
     }
+}
+
+fn too_late() -> Error {
+    Error::new(
+        Reason::DeadlineExceeded,
+        "the time of the call was over before the commit could be made; read the branch before you try again",
+    )
 }
 
 /// Prefixes every path with the binding's subdirectory, and refuses protected ones.

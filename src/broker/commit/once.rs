@@ -74,7 +74,7 @@ fn content_hash(request: &CommitRequest, access: &Access, changes: &ChangeSet) -
     };
     field(access.binding.repository_id.to_string().as_bytes());
     field(access.binding.staging.as_str().as_bytes());
-    field(request.message.as_bytes());
+    field(request.message.as_str().as_bytes());
     field(request.expected_head.map(|id| id.to_string()).unwrap_or_default().as_bytes());
     for (path, edit) in changes.iter() {
         field(path.as_str().as_bytes());

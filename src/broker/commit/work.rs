@@ -1,9 +1,12 @@
 //! One commit on its way: read, plan, apply, and again when the head moves or an answer is lost.
 
+use tokio::time::Instant;
+
 use super::{
     Access, CommitRequest, Committed, Counts,
     branch::Head,
     plan::{self, Plan},
+    too_late,
 };
 use crate::{
     broker::{
@@ -11,7 +14,7 @@ use crate::{
         error::{Error, Reason},
         refusal::Failed,
     },
-    domain::{BranchName, ChangeSet, ObjectId, RepoName, Token},
+    domain::{BranchName, ChangeSet, CommitMessage, ObjectId, RepoName, Token},
     github::{self, Kind},
 };
 
@@ -27,8 +30,10 @@ pub(super) struct Work<'a> {
     pub changes: &'a ChangeSet,
 }
 
-/// The head that a commit was tried on before, when its outcome is not known.
-type Tried = Option<ObjectId>;
+/// Heads that the commit was tried on, each with an answer that was lost.
+type Tried = Vec<ObjectId>;
+/// How many commits of others on top of ours are looked behind when an answer was lost.
+const LOOK_BACK: usize = 10;
 
 impl Work<'_> {
     pub(super) fn github(&self) -> &github::GitHub {
@@ -45,71 +50,83 @@ impl Work<'_> {
 
     /// Tries until the commit is made, or must not be.
     pub async fn run(&self) -> Result<Committed, Failed> {
-        let mut tried: Tried = None;
-        for _ in 1..TRIES {
-            match self.attempt(tried).await? {
+        let mut tried = Tried::new();
+        for _ in 0..TRIES {
+            self.in_time()?;
+            match self.attempt(&tried).await? {
                 Attempt::Done(committed) => return Ok(committed),
-                Attempt::HeadMoved => tried = None,
-                Attempt::Unknown(head) => tried = Some(head),
+                Attempt::HeadMoved => {}
+                Attempt::Unknown(head) => tried.push(head),
             }
         }
-        match self.attempt(tried).await? {
-            Attempt::Done(committed) => Ok(committed),
-            Attempt::HeadMoved => Err(Failed::Known(Error::new(
-                Reason::HeadMoved,
-                format!(
-                    "others push to {} faster than the broker can commit; try again",
-                    self.staging()
-                ),
-            ))),
-            Attempt::Unknown(_) => Err(Failed::Known(Error::unavailable())),
+        if !tried.is_empty() {
+            return Err(Failed::Known(Error::unavailable()));
         }
+        Err(Failed::Known(Error::new(
+            Reason::HeadMoved,
+            format!(
+                "others push to {} faster than the broker can commit; try again",
+                self.staging()
+            ),
+        )))
     }
 
-    async fn attempt(&self, tried: Tried) -> Result<Attempt, Failed> {
+    /// The caller has been told that the call took too long: nothing is begun for it any more.
+    fn in_time(&self) -> Result<(), Failed> {
+        if Instant::now() < self.request.deadline {
+            return Ok(());
+        }
+        Err(Failed::Known(too_late()))
+    }
+
+    async fn attempt(&self, tried: &Tried) -> Result<Attempt, Failed> {
         let head = self.head().await?;
         if let Some(committed) = self.landed(tried, &head).await? {
             return Ok(Attempt::Done(committed));
         }
         if let Some(expected) = self.request.expected_head.filter(|expected| *expected != head.id) {
-            return Err(Failed::Known(
-                Error::new(
-                    Reason::HeadMoved,
-                    format!(
-                        "{} is at {}, not at {expected}; read it again",
-                        self.staging(),
-                        head.id
-                    ),
-                )
-                .with("current_head_sha", head.id),
-            ));
+            let message =
+                format!("{} is at {}, not at {expected}; read it again", self.staging(), head.id);
+            let moved = Error::new(Reason::HeadMoved, message);
+            return Err(Failed::Known(moved.with("current_head_sha", head.id)));
         }
-        let entries = self.entries(&head).await?;
-        let plan = plan::plan(self.changes, &entries)?;
+        let plan = self.plan_against(&head).await?;
         if plan.is_empty() {
             return Ok(Attempt::Done(self.answer(head.id, &head.url, true, plan.counts)));
         }
+        self.in_time()?;
         match self.apply(&head, &plan).await {
-            Ok(pushed) => {
+            Ok(Some(pushed)) => {
                 Ok(Attempt::Done(self.answer(pushed.id, &pushed.url, false, plan.counts)))
             }
-            Err(error) if error.kind == Kind::Stale => Ok(Attempt::HeadMoved),
+            Ok(None) => Ok(Attempt::HeadMoved),
+            // Stale: somebody pushed. Not found: somebody deleted the branch. Both show when it is read again.
+            Err(error) if matches!(error.kind, Kind::Stale | Kind::NotFound) => {
+                Ok(Attempt::HeadMoved)
+            }
             Err(error) if error.effect_unknown() => Ok(Attempt::Unknown(head.id)),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// After an answer was lost: the commit that was made all the same, if the head is it.
-    async fn landed(&self, tried: Tried, head: &Head) -> Result<Option<Committed>, Failed> {
-        let Some(before) = tried.filter(|before| *before != head.id) else { return Ok(None) };
-        let ours =
-            head.parents == [before] && head.message.trim_end() == self.request.message.trim_end();
-        if !ours || !self.plan_against(head).await?.is_empty() {
-            return Ok(None);
+    /// After an answer was lost: the commit that was made all the same, if it is the head or a little below it.
+    async fn landed(&self, tried: &Tried, head: &Head) -> Result<Option<Committed>, Failed> {
+        let mut at = head.clone();
+        for _ in 0..LOOK_BACK {
+            let (false, [parent]) = (tried.is_empty() || tried.contains(&at.id), &at.parents[..])
+            else {
+                return Ok(None);
+            };
+            let before = self.head_at(*parent).await?;
+            let message = at.message.parse::<CommitMessage>();
+            let ours = tried.contains(parent) && message.as_ref() == Ok(&self.request.message);
+            if ours && self.plan_against(&at).await?.is_empty() {
+                let counts = self.plan_against(&before).await?.counts;
+                return Ok(Some(self.answer(at.id, &at.url, false, counts)));
+            }
+            at = before;
         }
-        let old = self.head_at(before).await?;
-        let counts = self.plan_against(&old).await?.counts;
-        Ok(Some(self.answer(head.id, &head.url, false, counts)))
+        Ok(None)
     }
 
     async fn plan_against(&self, head: &Head) -> Result<Plan, Failed> {

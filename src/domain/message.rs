@@ -1,0 +1,80 @@
+//! Commit messages.
+
+use std::{fmt, str::FromStr};
+
+use super::Invalid;
+
+/// A commit message as git keeps it: a headline, and a body after an empty line. Line ends are `\n`, and there is no white
+/// space around either part, so that a message that comes back from GitHub is equal to the one that was sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CommitMessage {
+    text: String,
+    headline: usize,
+}
+
+impl CommitMessage {
+    /// The first line.
+    pub fn headline(&self) -> &str {
+        self.text.get(..self.headline).unwrap_or_default()
+    }
+
+    /// What comes after it; may be empty.
+    pub fn body(&self) -> &str {
+        self.text.get(self.headline..).unwrap_or_default().trim_start_matches('\n')
+    }
+
+    /// Both.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for CommitMessage {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+        let first = lines.split('\n').next().unwrap_or_default().trim();
+        if first.is_empty() {
+            return Err(Invalid::new("must begin with a headline"));
+        }
+        let body = lines.split_once('\n').map_or("", |(_, body)| body).trim_end();
+        let body = body.trim_start_matches('\n');
+        let text = if body.is_empty() { first.to_owned() } else { format!("{first}\n\n{body}") };
+        Ok(Self { text, headline: first.len() })
+    }
+}
+
+impl fmt::Display for CommitMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_the_same_however_it_was_written() {
+        for text in [
+            "one\n\ntwo\nthree",
+            "one\r\n\r\ntwo\r\nthree\r\n",
+            " one \ntwo\nthree\n\n",
+            "one\n\n\ntwo\nthree",
+        ] {
+            let message: CommitMessage = text.parse().unwrap();
+            assert_eq!((message.headline(), message.body()), ("one", "two\nthree"), "{text:?}");
+            assert_eq!(message.as_str().parse::<CommitMessage>().unwrap(), message);
+        }
+        let short: CommitMessage = "ü\n\n".parse().unwrap();
+        assert_eq!((short.headline(), short.body(), short.as_str()), ("ü", "", "ü"));
+    }
+
+    #[test]
+    fn has_a_headline() {
+        for text in ["", " ", "\n", "\nbody", "  \nbody"] {
+            assert!(text.parse::<CommitMessage>().is_err(), "{text:?}");
+        }
+    }
+}
