@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod canary;
 mod commit;
 mod configuration;
 mod connect;
