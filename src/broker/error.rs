@@ -88,6 +88,8 @@ pub struct Error {
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+/// Wrong fields that the message itself names: the violations have them all.
+const MAX_FIELDS_IN_MESSAGE: usize = 3;
 /// What a caller waits before the next try when nothing says how long an outage lasts.
 const RETRY_AFTER_OUTAGE: Duration = Duration::from_secs(5);
 
@@ -112,9 +114,18 @@ impl Error {
     }
 
     pub(crate) fn invalid_fields(violations: Vec<FieldViolation>) -> Self {
-        let list: Vec<String> =
-            violations.iter().map(|v| format!("{} {}", v.field, v.description)).collect();
-        Self { violations, ..Self::new(Reason::InvalidField, list.join("; ")) }
+        let total = violations.len();
+        let mut list: Vec<String> = violations
+            .iter()
+            .take(MAX_FIELDS_IN_MESSAGE)
+            .map(|wrong| format!("{} {}", wrong.field, wrong.description))
+            .collect();
+        if total > list.len() {
+            list.push(format!("and {} more", total - list.len()));
+        }
+        let count = if total > 1 { format!("{total} fields are wrong: ") } else { String::new() };
+        let message = format!("{count}{}", list.join("; "));
+        Self { violations, ..Self::new(Reason::InvalidField, message) }
     }
 
     #[must_use]

@@ -1,28 +1,44 @@
 //! What of an error goes out: nothing in the form of a secret, and no more than fits into an answer.
 //!
-//! A status travels in headers. Clients take 16 KiB of them, and end the whole connection with all of its other calls when
-//! there are more.
+//! A status travels in headers. Clients take 16 KiB of them, some only 8, and end the whole connection with all of its other
+//! calls when there are more. With these limits a status takes less than 8 KiB: the details are sent in base64, a third
+//! longer than they are, and have the message a second time, for a failed precondition a third time.
 
-use crate::{broker::Error, domain::redact};
+use crate::{
+    broker::{Error, FieldViolation},
+    domain::redact,
+};
 
-/// Longest message, as it is sent. A failed precondition has it a second time among its details.
-const MAX_MESSAGE: usize = 3 * 1024;
-/// Longest value of the metadata; no reason has more than a few.
-const MAX_VALUE: usize = 1024;
+/// Longest message, as it is sent.
+const MAX_MESSAGE: usize = 1536;
+/// Longest value of the metadata; no reason has more than two beside the request id.
+const MAX_VALUE: usize = 512;
 /// Longest description of one bad field.
 const MAX_DESCRIPTION: usize = 512;
-/// All bad fields together. They are sent in base64, which is a third longer.
-const MAX_VIOLATIONS: usize = 4 * 1024;
+/// Most bad fields that are named; one more says how many are not.
+const MAX_VIOLATIONS: usize = 20;
+/// All bad fields together.
+const MAX_VIOLATIONS_BYTES: usize = 2560;
 /// What one bad field takes beside its text.
 const VIOLATION_OVERHEAD: usize = 10;
 
 /// The error as the caller and the log may see it.
 pub(super) fn presentable(mut error: Error) -> Error {
-    let total = error.violations.len();
-    let mut room = MAX_VIOLATIONS;
-    error.violations = error
-        .violations
+    error.violations = some_of(error.violations);
+    error.message = present(&error.message, MAX_MESSAGE);
+    for (_, value) in &mut error.metadata {
+        *value = present(value, MAX_VALUE);
+    }
+    error
+}
+
+/// The first of the bad fields, and how many more there are.
+fn some_of(violations: Vec<FieldViolation>) -> Vec<FieldViolation> {
+    let total = violations.len();
+    let mut room = MAX_VIOLATIONS_BYTES;
+    let mut named: Vec<FieldViolation> = violations
         .into_iter()
+        .take(MAX_VIOLATIONS)
         .map_while(|mut violation| {
             violation.field = present(&violation.field, MAX_VALUE);
             violation.description = present(&violation.description, MAX_DESCRIPTION);
@@ -31,17 +47,14 @@ pub(super) fn presentable(mut error: Error) -> Error {
             Some(violation)
         })
         .collect();
-    if error.violations.len() < total {
-        error.message = format!("{total} fields are wrong, the first are: {}", error.message);
+    if named.len() < total {
+        let description = format!("and {} more fields are wrong", total - named.len());
+        named.push(FieldViolation { field: String::new(), description });
     }
-    error.message = present(&error.message, MAX_MESSAGE);
-    for (_, value) in &mut error.metadata {
-        *value = present(value, MAX_VALUE);
-    }
-    error
+    named
 }
 
-/// `text` without secrets, cut so that it takes at most `max` bytes when it is sent.
+/// `text` without secrets, cut so that it takes at most `max` bytes when it is sent. `...` is in the place of what is cut off.
 fn present(text: &str, max: usize) -> String {
     // Before it is cut: half a secret would not be known for one.
     let text = redact(text);
@@ -85,9 +98,12 @@ mod tests {
 
     #[test]
     fn of_many_fields_the_first_are_named_and_all_are_counted() {
-        let error = presentable(invalid(10_000));
-        assert!((30..100).contains(&error.violations.len()), "{}", error.violations.len());
-        assert!(error.message.starts_with("10000 fields are wrong"), "{}", error.message);
+        for (count, more) in [(21, "and 1 more"), (10_000, "and 9980 more")] {
+            let violations = presentable(invalid(count)).violations;
+            assert_eq!(violations.len(), 21);
+            assert_eq!(violations[19].field, "files[19].path");
+            assert!(violations[20].description.starts_with(more), "{:?}", violations[20]);
+        }
     }
 
     #[test]

@@ -56,12 +56,15 @@ const ESCAPES: [&str; 45] = [
 #[tokio::test]
 async fn none_gets_in_however_it_is_spelled() {
     let (world, footprint, connection) = untouched().await;
-    let all = ESCAPES.map(|path| write(path, "x")).to_vec();
-    let refused = world.commit_files(commit(all)).await.unwrap_err();
-    let mut expected: Vec<String> =
-        (0..ESCAPES.len()).map(|i| format!("files[{i}].path")).collect();
-    expected.sort();
-    assert_eq!(bad(&refused), expected);
+    // An answer names 20 at most.
+    for some in ESCAPES.chunks(20) {
+        let files = some.iter().map(|path| write(path, "x")).collect();
+        let refused = world.commit_files(commit(files)).await.unwrap_err();
+        let mut expected: Vec<String> =
+            (0..some.len()).map(|i| format!("files[{i}].path")).collect();
+        expected.sort();
+        assert_eq!(bad(&refused), expected);
+    }
 
     for path in ESCAPES {
         for file in [write(path, "x"), delete(path), executable(path, "x")] {
