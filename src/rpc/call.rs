@@ -55,12 +55,12 @@ fn log(error: Error, request_id: Uuid) -> Error {
     let reason = status::word(error.reason);
     let cause = causes(&error);
     if error.reason == Reason::Internal {
-        error!(reason, message = %error, cause, "call failed");
+        error!(reason, said = %error, cause, "call failed");
         return Error::new(
             Reason::Internal,
             format!("{error}; tell the operator the request id {request_id}"),
         );
     }
-    info!(reason, message = %error, cause, "call refused");
+    info!(reason, said = %error, cause, "call refused");
     error
 }
