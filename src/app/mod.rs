@@ -51,9 +51,9 @@ pub enum Error {
     /// The server failed.
     #[error("the gRPC server failed")]
     Serve(#[from] tonic::transport::Error),
-    /// A server's task was lost.
-    #[error("a server ended without a word")]
-    Lost(#[source] JoinError),
+    /// A server's task was lost. Not with what is known of it: the message of a panic may hold what was being worked on.
+    #[error("a server ended without a word; if it panicked, the log says where")]
+    Lost,
     /// The contract cannot be served by reflection.
     #[error("the descriptors of the contract cannot be served")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -176,7 +176,7 @@ async fn drain(mut servers: JoinSet<Result<(), Error>>) -> Result<(), Error> {
 }
 
 fn flatten(ended: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {
-    ended.unwrap_or_else(|error| Err(Error::Lost(error)))
+    ended.unwrap_or(Err(Error::Lost))
 }
 
 /// Ends at SIGTERM (Kubernetes, systemd) or SIGINT (ctrl-c). Both are watched from this call on, so that one that comes

@@ -3,6 +3,7 @@
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
+use tokio::task::JoinError;
 use tonic::{Response, Status};
 use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
@@ -18,6 +19,9 @@ use crate::{
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 /// Longest that CommitFiles may take: it sends up to 48 MiB on.
 pub(super) const COMMIT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// All that a caller learns of a panic.
+const BUG: &str = "the broker failed";
 
 /// Runs one call: in a span with an id, within its deadline; a failure is logged once, here, with its cause.
 pub(super) async fn run<T>(
@@ -35,7 +39,7 @@ pub(super) async fn run<T>(
             match tokio::time::timeout(deadline, AssertUnwindSafe(work).catch_unwind()).await {
                 Ok(Ok(Ok(answer))) => return Ok(Response::new(answer)),
                 Ok(Ok(Err(error))) => error,
-                Ok(Err(_)) => Error::new(Reason::Internal, "the broker failed"),
+                Ok(Err(_)) => Error::new(Reason::Internal, BUG),
                 Err(_) => Error::new(
                     Reason::DeadlineExceeded,
                     format!(
@@ -51,6 +55,15 @@ pub(super) async fn run<T>(
     .await
 }
 
+/// What became of a call's own task. A panic has its message in the error, which may hold what was being worked on: that
+/// is left out, and the log says the place.
+pub(super) fn lost(error: JoinError) -> Error {
+    if error.is_panic() {
+        return Error::new(Reason::Internal, BUG);
+    }
+    Error::internal(error)
+}
+
 fn log(error: Error, request_id: Uuid) -> Error {
     let reason = status::word(error.reason);
     let cause = causes(&error);
@@ -63,4 +76,18 @@ fn log(error: Error, request_id: Uuid) -> Error {
     }
     info!(reason, said = %error, cause, "call refused");
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panics_message_is_not_passed_on() {
+        let ended =
+            tokio::spawn(async { std::panic::panic_any("was working on ghs_secret".to_owned()) });
+        let error = lost(ended.await.map(|()| ()).unwrap_err());
+        assert_eq!((error.reason, causes(&error)), (Reason::Internal, None));
+        assert!(!format!("{error:?}").contains("ghs_secret"));
+    }
 }

@@ -12,7 +12,7 @@ use super::{
     translate::{self, count},
 };
 use crate::{
-    broker::{Broker, Error, FindingLevel},
+    broker::{Broker, FindingLevel},
     proto::{self, credential_broker_server::CredentialBroker},
 };
 
@@ -115,7 +115,7 @@ impl CredentialBroker for CredentialBrokerRpc {
             let broker = self.broker.clone();
             // A task of its own: a caller who gives up does not stop a commit half way.
             let work = tokio::spawn(async move { broker.commit(request).await });
-            let done = work.await.map_err(Error::internal)??;
+            let done = work.await.map_err(call::lost)??;
             Ok(proto::CommitFilesResponse {
                 commit_sha: done.commit_sha,
                 url: done.url,
@@ -140,7 +140,7 @@ impl CredentialBroker for CredentialBrokerRpc {
             let request = promote_request(request)?;
             let broker = self.broker.clone();
             let work = tokio::spawn(async move { broker.promote(request).await });
-            let done = work.await.map_err(Error::internal)??;
+            let done = work.await.map_err(call::lost)??;
             Ok(proto::OpenPromotionPrResponse {
                 number: done.number,
                 url: done.url,
