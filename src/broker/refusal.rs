@@ -44,7 +44,7 @@ impl Context<'_> {
                     format!("{} may not do this on {repository}: {said}", self.credential()),
                 );
                 match &error.accepted_permissions {
-                    Some(missing) => refused.with("missing", missing),
+                    Some(accepted) => refused.with("accepted", accepted),
                     None => refused,
                 }
             }

@@ -119,7 +119,9 @@ async fn a_token_without_the_permission() {
     world.configure(ACCOUNT, REPO).await;
     world.sim.move_head(REPO, "staging");
     let refused = world.open_promotion_pr(request()).await.unwrap_err();
-    assert!(metadata(&refused, "PERMISSION_NOT_GRANTED")["missing"].contains("pull_requests"));
+    assert!(
+        metadata(&refused, "PERMISSION_NOT_GRANTED")["accepted"].contains("pull_requests=write")
+    );
     assert!(world.sim.pulls(REPO).is_empty());
 }
 
