@@ -14,8 +14,7 @@ use super::{
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// A call that failed. Nothing in it is secret: GitHub's words are cleaned and cut, and bodies are not kept.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("GitHub: {kind}: {message}")]
+#[derive(Clone, Debug)]
 pub struct Error {
     /// What kind of failure.
     pub kind: Kind,
@@ -223,6 +222,20 @@ impl Error {
     }
 }
 
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GitHub: {}", self.kind)?;
+        match (self.status, &self.request_id) {
+            (Some(status), Some(id)) => write!(f, " (HTTP {status}, request {id})")?,
+            (Some(status), None) => write!(f, " (HTTP {status})")?,
+            (None, _) => {}
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
 impl Deref for Error {
     type Target = Context;
 
@@ -263,6 +276,16 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn says_what_github_can_look_up() {
+        let mut error = Error::new(Kind::Server, "try again");
+        assert_eq!(error.to_string(), "GitHub: failed: try again");
+        error.status = Some(502);
+        assert_eq!(error.to_string(), "GitHub: failed (HTTP 502): try again");
+        error.context.request_id = Some("C0DE:1".to_owned());
+        assert_eq!(error.to_string(), "GitHub: failed (HTTP 502, request C0DE:1): try again");
     }
 
     #[test]
