@@ -149,6 +149,9 @@ fn permissions(fields: &mut Fields, asked: &HashMap<String, String>) -> Option<P
         let field = permission_field(name);
         let permission: Option<Permission> = fields.required(&field, name);
         let level: Option<Level> = fields.required(&field, level);
+        if level == Some(Level::Admin) {
+            fields.wrong(&field, "must be `read` or `write`");
+        }
         if permission == Some(Permission::WORKFLOWS) && level == Some(Level::Read) {
             fields.wrong(&field, "can only be `write`");
         }

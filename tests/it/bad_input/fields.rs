@@ -124,6 +124,13 @@ async fn get_repo_token() {
         };
         assert_eq!(bad(&world.get_repo_token(request).await.unwrap_err()), ["min_ttl"]);
     }
+    let request = GetRepoTokenRequest {
+        account: ACCOUNT.into(),
+        permissions: [("repository_projects".to_owned(), "admin".to_owned())].into(),
+        ..Default::default()
+    };
+    let refused = world.get_repo_token(request).await.unwrap_err();
+    assert_eq!(bad(&refused), ["permissions[repository_projects]"]);
     assert_untouched(&world, &(footprint, connection)).await;
 }
 
