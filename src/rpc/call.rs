@@ -20,6 +20,8 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 /// Longest that CommitFiles may take: it sends up to 48 MiB on.
 pub(super) const COMMIT_DEADLINE: Duration = Duration::from_secs(60);
 
+/// Key of the id by which the log knows the call, in the metadata of every error.
+const REQUEST_ID: &str = "request_id";
 /// All that a caller learns of a panic.
 const BUG: &str = "the broker failed";
 
@@ -48,7 +50,7 @@ pub(super) async fn run<T>(
                     ),
                 ),
             };
-        let error = log(presentable(error), request_id);
+        let error = log(presentable(error), request_id).with(REQUEST_ID, request_id);
         Err(status::of(error, &account))
     }
     .instrument(span)

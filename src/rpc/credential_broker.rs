@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, async_trait};
+use tracing::Instrument;
 
 use super::{
     call::{self, COMMIT_DEADLINE, DEADLINE},
@@ -114,7 +115,7 @@ impl CredentialBroker for CredentialBrokerRpc {
             let request = commit_request(request, Instant::now() + COMMIT_DEADLINE)?;
             let broker = self.broker.clone();
             // A task of its own: a caller who gives up does not stop a commit half way.
-            let work = tokio::spawn(async move { broker.commit(request).await });
+            let work = tokio::spawn(async move { broker.commit(request).await }.in_current_span());
             let done = work.await.map_err(call::lost)??;
             Ok(proto::CommitFilesResponse {
                 commit_sha: done.commit_sha,
@@ -139,7 +140,7 @@ impl CredentialBroker for CredentialBrokerRpc {
         call::run("OpenPromotionPr", &account, DEADLINE, async {
             let request = promote_request(request)?;
             let broker = self.broker.clone();
-            let work = tokio::spawn(async move { broker.promote(request).await });
+            let work = tokio::spawn(async move { broker.promote(request).await }.in_current_span());
             let done = work.await.map_err(call::lost)??;
             Ok(proto::OpenPromotionPrResponse {
                 number: done.number,

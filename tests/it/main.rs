@@ -15,6 +15,7 @@ mod canary;
 mod commit;
 mod configuration;
 mod connect;
+mod errors;
 mod grpcurl;
 mod harness;
 mod helm;

@@ -7,7 +7,7 @@ use std::{
 
 use time::OffsetDateTime;
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{Instrument, warn};
 
 use super::{
     cache::TokenCache,
@@ -56,7 +56,7 @@ impl TokenCache {
         let number = self.inner.flights.fetch_add(1, Ordering::Relaxed);
         slot.flight = Some(Flight { number, outcome: outcome.clone() });
         let (cache, key) = (self.clone(), key.clone());
-        tokio::spawn(async move {
+        let flight = async move {
             let minted = cache.ask(&key).await;
             let landed = cache.land(&key, number, minted.clone());
             let kept = landed.is_ok();
@@ -64,7 +64,8 @@ impl TokenCache {
             if let (Ok(token), false) = (minted, kept) {
                 cache.end(&key, &token).await;
             }
-        });
+        };
+        tokio::spawn(flight.in_current_span());
         outcome
     }
 

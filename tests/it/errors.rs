@@ -1,0 +1,3 @@
+//! What every failed call has in common, and what is logged of it.
+
+mod logs;
