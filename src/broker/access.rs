@@ -13,8 +13,8 @@ use super::{
 use crate::{
     crypto::Place,
     domain::{
-        AccountId, Binding, ConnectionStatus, CredentialSource, Installation, InstallationId,
-        Level, Pat, Permission, Permissions, RepoId, RepoName, SealedSecret, Token,
+        AccountId, Binding, BranchName, ConnectionStatus, CredentialSource, Installation,
+        InstallationId, Level, Pat, Permission, Permissions, RepoId, RepoName, SealedSecret, Token,
     },
     github::{self, Kind, MintedToken, RepoScope},
     store::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE},
@@ -24,6 +24,11 @@ use crate::{
 const PROBE: Permissions = Permissions::NONE
     .with(Permission::CONTENTS, Level::Read)
     .with(Permission::METADATA, Level::Read);
+
+/// The staging branch where neither a request nor a binding names one.
+pub(super) fn default_staging() -> Result<BranchName, Error> {
+    "staging".parse().map_err(Error::internal)
+}
 
 /// What an account reaches GitHub with. An installation comes before a token: it is narrower and shorter-lived.
 pub(super) enum Credential {

@@ -8,12 +8,9 @@ use super::{
 };
 use crate::{
     broker::{BindRequest, Broker, Error},
-    domain::{AccountId, BranchName},
+    domain::{AccountId, BranchName, Subdirectory},
     proto::{self, connection_admin_server::ConnectionAdmin},
 };
-
-/// Staging branch when the caller names none.
-const DEFAULT_STAGING: &str = "staging";
 
 /// The service over a broker.
 pub struct Admin {
@@ -84,15 +81,16 @@ fn bind_request(request: proto::ConfigureRepoRequest) -> Result<BindRequest, Err
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
         let repository = fields.required("repository", &request.repository);
-        let staging = match request.staging_branch.as_str() {
-            "" => DEFAULT_STAGING,
-            given => given,
-        };
-        let staging: Option<BranchName> = fields.required("staging_branch", staging);
+        let staging: Option<Option<BranchName>> =
+            fields.optional("staging_branch", &request.staging_branch);
         let production: Option<Option<BranchName>> =
             fields.optional("production_branch", &request.production_branch);
-        let subdirectory = fields.required("subdirectory", &request.subdirectory);
-        if let (Some(staging), Some(Some(production))) = (&staging, &production)
+        // Unlike the branches it can be empty: that is the root.
+        let subdirectory: Option<Option<Subdirectory>> = match &request.subdirectory {
+            Some(text) => fields.required("subdirectory", text).map(Some),
+            None => Some(None),
+        };
+        if let (Some(Some(staging)), Some(Some(production))) = (&staging, &production)
             && staging == production
         {
             fields.wrong("staging_branch", "must differ from production_branch");

@@ -414,7 +414,7 @@ async fn a_subdirectory_holds_everything() {
     let bind = proto::ConfigureRepoRequest {
         account: ACCOUNT.into(),
         repository: REPO.into(),
-        subdirectory: "analytics/dbt".into(),
+        subdirectory: Some("analytics/dbt".into()),
         ..Default::default()
     };
     world.admin.clone().configure_repo(bind).await.unwrap();

@@ -3,7 +3,12 @@
 use tracing::info;
 
 use crate::{
-    broker::{Broker, access::Credential, error::Error, refusal},
+    broker::{
+        Broker,
+        access::{Credential, default_staging},
+        error::Error,
+        refusal,
+    },
     domain::{AccountId, Binding, BranchName, RepoName, Subdirectory},
     github::Repository,
 };
@@ -15,12 +20,12 @@ pub struct BindRequest {
     pub account: AccountId,
     /// The repository.
     pub repository: RepoName,
-    /// Branch for commits.
-    pub staging: BranchName,
-    /// Branch for promotion; the repository's default branch if not given.
+    /// Branch for commits. What is not given is kept; a new binding has `staging`.
+    pub staging: Option<BranchName>,
+    /// Branch for promotion; a new binding has the repository's default branch.
     pub production: Option<BranchName>,
-    /// Directory that paths are relative to.
-    pub subdirectory: Subdirectory,
+    /// Directory that paths are relative to; a new binding has the root.
+    pub subdirectory: Option<Subdirectory>,
     /// Make it the active one.
     pub activate: bool,
 }
@@ -30,8 +35,21 @@ impl Broker {
     pub async fn bind_repository(&self, request: BindRequest) -> Result<Binding, Error> {
         let credential = self.credential(&request.account).await?;
         let found = self.look_up(&request.account, &credential, &request.repository).await?;
-        let production = request.production.unwrap_or(found.default_branch);
-        if production == request.staging {
+        let bindings = self.store().bindings(&request.account).await?;
+        let bound = bindings.iter().find(|binding| binding.repository_id == found.id);
+        let staging = match request.staging.or_else(|| bound.map(|b| b.staging.clone())) {
+            Some(staging) => staging,
+            None => default_staging()?,
+        };
+        let production = request
+            .production
+            .or_else(|| bound.map(|b| b.production.clone()))
+            .unwrap_or(found.default_branch);
+        let subdirectory = request
+            .subdirectory
+            .or_else(|| bound.map(|b| b.subdirectory.clone()))
+            .unwrap_or_default();
+        if production == staging {
             return Err(Error::invalid(
                 "staging_branch",
                 format!("must differ from the production branch ({production})"),
@@ -41,9 +59,9 @@ impl Broker {
             account: request.account,
             repository_id: found.id,
             repository: found.name,
-            staging: request.staging,
+            staging,
             production,
-            subdirectory: request.subdirectory,
+            subdirectory,
             active: request.activate,
         };
         let stored = self.store().put_binding(&binding, request.activate).await?;

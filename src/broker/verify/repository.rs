@@ -3,7 +3,7 @@
 use super::{Check, FindingCode};
 use crate::{
     broker::{
-        access::Credential,
+        access::{Credential, default_staging},
         error::{Error, Reason},
         refusal::{self, Context},
     },
@@ -11,8 +11,6 @@ use crate::{
     github::{Kind, Repository},
 };
 
-/// Name of the staging branch when neither the request nor a binding says another.
-const DEFAULT_STAGING: &str = "staging";
 /// Types of rules that refuse a direct push to a branch, unless the pusher may bypass them.
 const REFUSE_PUSH: [&str; 5] =
     ["pull_request", "update", "required_status_checks", "merge_queue", "required_deployments"];
@@ -116,8 +114,7 @@ impl Check<'_> {
         let staging = self.request.staging.clone().or_else(|| bound.map(|b| b.staging.clone()));
         let production =
             self.request.production.clone().or_else(|| bound.map(|b| b.production.clone()));
-        let staging =
-            staging.map_or_else(|| DEFAULT_STAGING.parse().map_err(Error::internal), Ok)?;
+        let staging = staging.map_or_else(default_staging, Ok)?;
         let production = production.unwrap_or_else(|| repository.default_branch.clone());
 
         let Some(production_exists) = self.branch(token, repository, &production).await? else {

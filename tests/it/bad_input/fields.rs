@@ -237,7 +237,7 @@ async fn configure_repo() {
         repository: "acme warehouse".into(),
         staging_branch: "-option".into(),
         production_branch: "a.lock".into(),
-        subdirectory: "../up".into(),
+        subdirectory: Some("../up".into()),
         activate: true,
     };
     let refused = world.configure_repo(all).await.unwrap_err();
@@ -256,8 +256,14 @@ async fn configure_repo() {
         (ConfigureRepoRequest { staging_branch: "HEAD".into(), ..good.clone() }, "staging_branch"),
         (ConfigureRepoRequest { staging_branch: "a b".into(), ..good.clone() }, "staging_branch"),
         (ConfigureRepoRequest { staging_branch: "a@{1}".into(), ..good.clone() }, "staging_branch"),
-        (ConfigureRepoRequest { subdirectory: "/abs".into(), ..good.clone() }, "subdirectory"),
-        (ConfigureRepoRequest { subdirectory: "a/.GIT/b".into(), ..good.clone() }, "subdirectory"),
+        (
+            ConfigureRepoRequest { subdirectory: Some("/abs".into()), ..good.clone() },
+            "subdirectory",
+        ),
+        (
+            ConfigureRepoRequest { subdirectory: Some("a/.GIT/b".into()), ..good.clone() },
+            "subdirectory",
+        ),
         (
             ConfigureRepoRequest {
                 staging_branch: "main".into(),

@@ -149,7 +149,7 @@ async fn a_subdirectory_is_no_way_around() {
     let mut binding = ConfigureRepoRequest {
         account: ACCOUNT.into(),
         repository: REPO.into(),
-        subdirectory: ".github".into(),
+        subdirectory: Some(".github".into()),
         ..Default::default()
     };
     world.configure_repo(binding.clone()).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_subdirectory_is_no_way_around() {
     assert_eq!(protected(&refused), ".github/workflows/ci.yml");
     assert_eq!(world.footprint(), before);
 
-    binding.subdirectory = "generated".into();
+    binding.subdirectory = Some("generated".into());
     world.configure_repo(binding).await.unwrap();
     let before = world.footprint();
     let files = vec![write("../CODEOWNERS", "* @mallory\n")];

@@ -4,7 +4,11 @@ use ghbroker::proto::*;
 use tonic::Code;
 
 use super::{bind, connection, repository, token};
-use crate::harness::{ACCOUNT, REPO, World, status::assert_reason, write};
+use crate::harness::{
+    ACCOUNT, REPO, World,
+    status::{assert_reason, bad_fields},
+    write,
+};
 
 #[tokio::test]
 async fn the_defaults_are_staging_the_default_branch_and_the_root() {
@@ -29,7 +33,7 @@ async fn a_binding_can_be_changed_and_calls_follow_it() {
     let changed = ConfigureRepoRequest {
         staging_branch: "generated/next".into(),
         production_branch: "release".into(),
-        subdirectory: "analytics/dbt".into(),
+        subdirectory: Some("analytics/dbt".into()),
         ..bind(ACCOUNT, REPO)
     };
     world.sim.commit(REPO, "release", &[("RELEASE.md", "1\n")]);
@@ -42,6 +46,32 @@ async fn a_binding_can_be_changed_and_calls_follow_it() {
     let listed = crate::harness::git::files(&world.sim.git_dir(REPO), "generated/next");
     assert!(listed.contains(&"100644 analytics/dbt/models/a.sql".to_owned()), "{listed:?}");
     assert!(listed.contains(&"100644 RELEASE.md".to_owned()), "made from production: {listed:?}");
+}
+
+#[tokio::test]
+async fn what_a_request_leaves_out_stays_as_it_is() {
+    let world = World::connected().await;
+    world.sim.add_repository(&repository("acme", "attic")).unwrap();
+    world.sim.commit(REPO, "release", &[("RELEASE.md", "1\n")]);
+    let bound = ConfigureRepoRequest {
+        staging_branch: "gen".into(),
+        production_branch: "release".into(),
+        subdirectory: Some("analytics/dbt".into()),
+        ..bind(ACCOUNT, REPO)
+    };
+    let bound = world.configure_repo(bound).await.unwrap().binding.unwrap();
+    let attic = ConfigureRepoRequest { activate: true, ..bind(ACCOUNT, "acme/attic") };
+    world.configure_repo(attic).await.unwrap();
+
+    let activate = ConfigureRepoRequest { activate: true, ..bind(ACCOUNT, REPO) };
+    assert_eq!(world.configure_repo(activate).await.unwrap().binding, Some(bound.clone()));
+
+    let clash = ConfigureRepoRequest { production_branch: "gen".into(), ..bind(ACCOUNT, REPO) };
+    let refused = world.configure_repo(clash).await.unwrap_err();
+    assert_eq!(bad_fields(&refused), ["staging_branch"]);
+    let root = ConfigureRepoRequest { subdirectory: Some(String::new()), ..bind(ACCOUNT, REPO) };
+    let root = world.configure_repo(root).await.unwrap().binding.unwrap();
+    assert_eq!(root, RepositoryBinding { subdirectory: String::new(), ..bound });
 }
 
 #[tokio::test]
