@@ -8,7 +8,7 @@ use super::{
     Broker,
     error::{Error, Reason},
     refusal::{self, Context},
-    tokens::Key,
+    tokens::{Key, MintError},
 };
 use crate::{
     crypto::Place,
@@ -174,17 +174,27 @@ impl Broker {
             }
         };
         let account = access.account();
-        let key = Key {
+        let mut key = Key {
             account: account.clone(),
             installation: id,
             repository: access.binding.repository_id,
             permissions,
         };
-        match self.inner.tokens.get(&key, min_ttl).await {
+        let mut got = self.inner.tokens.get(&key, min_ttl).await;
+        if matches!(&got, Err(error) if matches!(**error, MintError::GivenUp)) {
+            // The account was registered anew or disconnected while it waited: what it has now counts.
+            let now = self.access(account, Some(&access.binding.repository)).await?;
+            if let Credential::App { id, .. } = now.credential {
+                key.installation = id;
+                got = self.inner.tokens.get(&key, min_ttl).await;
+            }
+        }
+        match got {
             Ok(vended) => {
                 let fresh = vended.token.is_fresh(self.now());
                 if fresh && status != ConnectionStatus::Active {
-                    self.note_installation(account, id, ConnectionStatus::Active).await;
+                    self.note_installation(account, key.installation, ConnectionStatus::Active)
+                        .await;
                 }
                 Ok(RepoToken {
                     token: vended.token.token.clone(),
@@ -195,6 +205,7 @@ impl Broker {
                 })
             }
             Err(error) => {
+                let id = key.installation;
                 Err(self.no_token(account, id, &access.context(), &error).await.caused_by(error))
             }
         }

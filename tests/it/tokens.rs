@@ -260,6 +260,22 @@ async fn an_uninstalled_app_is_said_and_registering_anew_helps_at_once() {
 }
 
 #[tokio::test]
+async fn who_waits_while_the_account_is_registered_anew_gets_a_token_of_what_it_has_now() {
+    let mut world = World::connected().await;
+    let gate = Gate::new();
+    world.sim.fault(Fault::once(MINT, Effect::Hold(gate.clone())));
+    let mut client = world.broker.clone();
+    let waiting = tokio::spawn(async move { client.get_repo_token(request(&[], None)).await });
+    gate.arrived(1).await;
+    world.register(ACCOUNT, INSTALLATION).await;
+    gate.open();
+    let token = waiting.await.unwrap().unwrap().into_inner().token;
+    assert!(world.sim.accepts(&token));
+    assert_eq!(default(&world).await.token, token, "it is the one that is kept");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_rejected_token_is_reported_and_replaced() {
     let world = World::connected().await;
     let kept = get(&world, request(&[("issues", "read")], None)).await.unwrap().token;

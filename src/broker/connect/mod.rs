@@ -70,8 +70,15 @@ impl Broker {
         }
     }
 
-    /// Deletes all of an account, and ends at GitHub the tokens that are cached for it.
+    /// Deletes all of an account, and ends at GitHub the tokens that are cached for it. A task of its own: once the
+    /// account is deleted nobody else knows of its tokens, so that a caller who gives up must not stop it half way.
     pub async fn disconnect(&self, account: &AccountId) -> Result<Disconnected, Error> {
+        let (broker, account) = (self.clone(), account.clone());
+        let work = tokio::spawn(async move { broker.disconnect_now(&account).await });
+        work.await.map_err(Error::internal)?
+    }
+
+    async fn disconnect_now(&self, account: &AccountId) -> Result<Disconnected, Error> {
         let existed = self.store().disconnect(account).await?;
         let cached = self.inner.tokens.purge(account);
         let revoked = stream::iter(cached)

@@ -68,9 +68,28 @@ async fn a_token_that_is_on_its_way_is_revoked_when_it_comes() {
         gate.open();
     };
     let (refused, ()) = tokio::join!(token(&world, ACCOUNT), leave);
-    assert!(refused.is_err(), "an account that is gone gets no token: {refused:?}");
+    let refused = refused.expect_err("an account that is gone gets no token");
+    assert_reason(&refused, Code::NotFound, "ACCOUNT_NOT_CONNECTED");
     let revoked = async || (world.sim.live_installation_tokens() == live).then_some(());
     world.until(revoked).await;
+}
+
+#[tokio::test]
+async fn a_caller_who_gives_up_does_not_keep_tokens_alive() {
+    let world = World::connected().await;
+    let cached = world.token(&[]).await.token;
+    let gate = Gate::new();
+    world.sim.fault(Fault::always("DELETE /installation/token", Effect::Hold(gate.clone())));
+    let mut admin = world.admin.clone();
+    let request = DisconnectRequest { account: ACCOUNT.into() };
+    let impatient = tokio::spawn(async move { admin.disconnect(request).await });
+    gate.arrived(1).await;
+    impatient.abort();
+    assert!(impatient.await.unwrap_err().is_cancelled());
+    // The broker has seen that the caller is gone once it has answered another call of the same connection.
+    connection(&world, ACCOUNT).await.unwrap_err();
+    gate.open();
+    world.until(async || (!world.sim.accepts(&cached)).then_some(())).await;
 }
 
 #[tokio::test]
