@@ -11,6 +11,8 @@ pub enum Reason {
     InvalidField,
     /// The account has no usable credential.
     AccountNotConnected,
+    /// The broker has no GitHub App.
+    AppNotConfigured,
     /// The repository is missing, not bound, or not visible to the credential.
     RepoNotAccessible,
     /// The installation belongs to another account.
@@ -45,6 +47,8 @@ pub enum Reason {
     FileMissing,
     /// Rules of the repository refuse it.
     RefusedByRules,
+    /// GitHub refuses it for another reason, which the message has.
+    RefusedByGithub,
     /// Production has everything that staging has.
     NothingToPromote,
     /// The branch is not at the expected commit.

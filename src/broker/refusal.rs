@@ -24,7 +24,10 @@ impl Context<'_> {
                 Reason::CredentialRejected,
                 format!("GitHub refuses {}; connect the account anew", self.credential()),
             ),
-            Kind::Suspended => suspended(),
+            Kind::Suspended => match self.source {
+                CredentialSource::AppInstallation => suspended(),
+                CredentialSource::Pat => owner_suspended(),
+            },
             Kind::SsoRequired => {
                 let refused = Error::new(
                     Reason::SsoRequired,
@@ -61,14 +64,30 @@ impl Context<'_> {
                 Reason::RefusedByRules,
                 format!("rules of {repository} refuse this: {said}"),
             ),
+            Kind::NothingToMerge => Error::new(
+                Reason::NothingToPromote,
+                format!("there is nothing to promote in {repository}: {said}"),
+            ),
             Kind::Invalid | Kind::AlreadyExists | Kind::Conflict | Kind::Stale => Error::new(
-                Reason::RefusedByRules,
+                Reason::RefusedByGithub,
                 format!("GitHub refuses this on {repository}: {said}"),
+            ),
+            Kind::TooLarge => Error::new(
+                Reason::RefusedByGithub,
+                "this is larger than GitHub takes at once; make it several smaller changes",
+            ),
+            Kind::Unsupported => Error::new(
+                Reason::RefusedByGithub,
+                "this GitHub host does not have what the call needs; it may be too old",
             ),
             Kind::RateLimited => rate_limited(&error),
             Kind::AppNotConfigured => app_not_configured(),
-            _ if error.is_transient() || error.effect_unknown() => Error::unavailable(),
-            _ => not_understood(),
+            Kind::ClientRefused => client_refused(),
+            Kind::Server
+            | Kind::Unreachable
+            | Kind::Interrupted
+            | Kind::Malformed
+            | Kind::BreakerOpen => Error::unavailable(),
         };
         explained.caused_by(error)
     }
@@ -111,6 +130,13 @@ pub(super) fn suspended() -> Error {
     )
 }
 
+pub(super) fn owner_suspended() -> Error {
+    Error::new(
+        Reason::CredentialRejected,
+        "GitHub has suspended the owner of the personal access token; store another user's token with SetPat",
+    )
+}
+
 pub(super) fn gone() -> Error {
     Error::new(
         Reason::InstallationGone,
@@ -143,8 +169,15 @@ pub(super) fn moved(repository: &RepoName, now: Option<&RepoName>) -> Error {
 
 pub(super) fn app_not_configured() -> Error {
     Error::new(
-        Reason::AccountNotConnected,
+        Reason::AppNotConfigured,
         "this broker has no GitHub App configured, so that only personal access tokens work; ask its operator",
+    )
+}
+
+pub(super) fn client_refused() -> Error {
+    Error::new(
+        Reason::Internal,
+        "GitHub does not accept the App's OAuth client as [github.oauth] has it; its client id or client secret is wrong",
     )
 }
 
@@ -165,6 +198,7 @@ pub(super) fn cannot_ask(error: github::Error) -> Error {
     match error.kind {
         Kind::RateLimited => rate_limited(&error),
         Kind::AppNotConfigured => app_not_configured(),
+        Kind::ClientRefused => client_refused(),
         _ if error.is_transient() || error.effect_unknown() => Error::unavailable(),
         _ => not_understood(),
     }
@@ -186,5 +220,23 @@ impl From<Error> for Failed {
 impl From<github::Error> for Failed {
     fn from(error: github::Error) -> Self {
         Self::GitHub(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suspension_is_of_the_installation_or_of_the_tokens_owner() {
+        let repository = "acme/warehouse".parse().unwrap();
+        for (source, reason) in [
+            (CredentialSource::AppInstallation, Reason::InstallationSuspended),
+            (CredentialSource::Pat, Reason::CredentialRejected),
+        ] {
+            let context = Context { source, repository: &repository };
+            let said = github::Error::new(Kind::Suspended, "Sorry. Your account was suspended.");
+            assert_eq!(context.explain(said).reason, reason);
+        }
     }
 }

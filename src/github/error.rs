@@ -109,8 +109,10 @@ pub enum Kind {
     Malformed,
     /// The host failed so often that it is left alone for a while; nothing was sent.
     BreakerOpen,
-    /// The broker has no App, no OAuth client, or GitHub does not know them as configured.
+    /// The broker has no App, or no OAuth client.
     AppNotConfigured,
+    /// GitHub does not know the OAuth client as it is configured.
+    ClientRefused,
 }
 
 impl fmt::Display for Kind {
@@ -140,6 +142,7 @@ impl fmt::Display for Kind {
             Self::Malformed => "unreadable answer",
             Self::BreakerOpen => "left alone after failures",
             Self::AppNotConfigured => "App not configured",
+            Self::ClientRefused => "OAuth client refused",
         })
     }
 }
@@ -149,7 +152,7 @@ const MAX_PARTS: usize = 3;
 
 impl Error {
     /// A failure that no answer of GitHub's describes. `message` must not contain anything secret.
-    pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, status: None, message: message.into(), context: Box::default() }
     }
 

@@ -68,7 +68,7 @@ fn refusal(json: &TokenJson, code: &str) -> Error {
     let error = json.error.as_deref().unwrap_or_default();
     let kind = match error {
         "bad_verification_code" => Kind::Unauthorized,
-        "incorrect_client_credentials" | "redirect_uri_mismatch" => Kind::AppNotConfigured,
+        "incorrect_client_credentials" | "redirect_uri_mismatch" => Kind::ClientRefused,
         "" => Kind::Malformed,
         _ => Kind::Invalid,
     };
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(error.kind, Kind::Unauthorized);
         assert_eq!(error.message, "The code [redacted] is bad.");
         let error = refused(r#"{"error":"incorrect_client_credentials"}"#);
-        assert_eq!(error.kind, Kind::AppNotConfigured);
+        assert_eq!(error.kind, Kind::ClientRefused);
         assert_eq!(refused("{}").kind, Kind::Malformed);
     }
 }

@@ -27,6 +27,7 @@ impl Broker {
                 "GitHub does not accept this personal access token; it was not stored",
             )
             .caused_by(error),
+            Kind::Suspended => refusal::owner_suspended().caused_by(error),
             _ => refusal::cannot_ask(error),
         })?;
         let now = self.now();

@@ -78,6 +78,11 @@ impl Check<'_> {
                 self.note_pat(pat, ConnectionStatus::Revoked).await;
                 return Ok(None);
             }
+            Err(error) if error.kind == Kind::Suspended => {
+                let message = "GitHub has suspended the owner of the personal access token.";
+                self.failed(code, message, "Make a token as another user and store it.", "");
+                return Ok(None);
+            }
             Err(error) => return Err(refusal::cannot_ask(error)),
         };
         self.note_pat(pat, ConnectionStatus::Active).await;

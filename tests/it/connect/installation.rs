@@ -1,12 +1,18 @@
 //! RegisterInstallation.
 
-use ghbroker::proto::*;
+use std::sync::Arc;
+
+use ghbroker::{
+    app::{self, Listeners},
+    domain::SystemClock,
+    proto::*,
+};
 use github_sim::{Effect, Fault, seed};
 use tonic::Code;
 
 use super::{add_globex, bind, connection, disconnect, installed, token};
 use crate::harness::{
-    ACCOUNT, APP_ID, INSTALLATION, REPO, World, person,
+    self, ACCOUNT, APP_ID, INSTALLATION, REPO, World, config, person, simulator,
     status::{assert_reason, bad_fields},
 };
 
@@ -177,6 +183,34 @@ async fn a_code_proves_who_installed_it() {
 
     request.code = person::authorize(&world.sim, "alice").await;
     world.register_installation(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_secret_that_github_does_not_know_is_the_operators_to_mend() {
+    let mut seed = crate::harness::seed();
+    seed.apps[0].client_secret = "another-secret".into();
+    let world = World::start_with(seed).await;
+    let mut request = installed(ACCOUNT, INSTALLATION);
+    request.code = person::authorize(&world.sim, "alice").await;
+    let refused = world.register_installation(request).await.unwrap_err();
+    assert_reason(&refused, Code::Internal, "INTERNAL");
+    assert!(refused.message().contains("client secret"), "{}", refused.message());
+}
+
+#[tokio::test]
+async fn a_broker_without_an_app_does_not_ask_to_connect_again() {
+    let sim = simulator(crate::harness::seed()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&sim, &format!("sqlite://{}/ghbroker.db", folder.path().display()));
+    config.github.app = None;
+    let listeners = Listeners::bind(&config).await.unwrap();
+    let address = listeners.grpc.local_addr().unwrap().to_string();
+    let running = app::run(config, listeners, Arc::new(SystemClock), std::future::pending());
+    let running = tokio::spawn(running);
+    let mut broker = harness::client(harness::connect(&address).await);
+    let refused = broker.register_installation(installed(ACCOUNT, INSTALLATION)).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, "APP_NOT_CONFIGURED");
+    running.abort();
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tonic::Code;
 use super::{only_pull, ready, request};
 use crate::harness::{REPO, git::git, status::assert_reason};
 
-const CREATE: &str = "POST /repos/{owner}/{repo}/pulls";
+pub const CREATE: &str = "POST /repos/{owner}/{repo}/pulls";
 const LIST: &str = "GET /repos/{owner}/{repo}/pulls";
 const UPDATE: &str = "PATCH /repos/{owner}/{repo}/pulls/{pull_number}";
 

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use ghbroker::proto::*;
-use github_sim::{Level, seed};
+use github_sim::{Effect, Fault, Level, seed};
 use tonic::{Code, Status};
 
-use super::{ready, request};
+use super::{faults::CREATE, ready, request};
 use crate::harness::{ACCOUNT, INSTALLATION, REPO, World, status::assert_reason};
 
 #[track_caller]
@@ -90,8 +90,19 @@ async fn drafts_that_the_repository_does_not_have() {
     world.sim.move_head("acme/plain", "staging");
     let draft = OpenPromotionPrRequest { draft: true, ..request() };
     let refused = world.open_promotion_pr(draft).await.unwrap_err();
-    assert_reason(&refused, Code::FailedPrecondition, "REFUSED_BY_RULES");
+    assert_reason(&refused, Code::FailedPrecondition, "REFUSED_BY_GITHUB");
     assert!(refused.message().contains("Draft"), "{}", refused.message());
+}
+
+#[tokio::test]
+async fn what_is_no_rule_is_not_said_to_be_one() {
+    let world = ready().await;
+    for status in [409, 413, 422, 501] {
+        world.sim.fault(Fault::once(CREATE, Effect::Status { status, html: false }));
+        let refused = world.open_promotion_pr(request()).await.unwrap_err();
+        assert_reason(&refused, Code::FailedPrecondition, "REFUSED_BY_GITHUB");
+    }
+    assert!(world.sim.pulls(REPO).is_empty());
 }
 
 #[tokio::test]
