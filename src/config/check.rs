@@ -112,21 +112,16 @@ impl Checker {
     }
 
     fn github(&mut self, flags: &Flags, file: file::GitHub) -> Option<Settings> {
-        let api_url = self.url(
-            "github.api_url",
-            flags.github_api_url.clone().or(file.api_url),
-            "https://api.github.com",
-        );
-        let graphql_url = self.url(
-            "github.graphql_url",
-            flags.github_graphql_url.clone().or(file.graphql_url),
-            "https://api.github.com/graphql",
-        );
-        let web_url = self.url(
-            "github.web_url",
-            flags.github_web_url.clone().or(file.web_url),
-            "https://github.com",
-        );
+        let given = [
+            ("github.api_url", flags.github_api_url.clone().or(file.api_url)),
+            ("github.graphql_url", flags.github_graphql_url.clone().or(file.graphql_url)),
+            ("github.web_url", flags.github_web_url.clone().or(file.web_url)),
+        ];
+        self.one_host(&given);
+        let [api_url, graphql_url, web_url] = given;
+        let api_url = self.url(api_url, "https://api.github.com");
+        let graphql_url = self.url(graphql_url, "https://api.github.com/graphql");
+        let web_url = self.url(web_url, "https://github.com");
         let app = self.app(flags, file.app.unwrap_or_default());
         let oauth = file.oauth.and_then(|oauth| self.oauth(&oauth));
         Some(Settings {
@@ -139,8 +134,22 @@ impl Checker {
         })
     }
 
+    /// All three addresses are given, or none: beside an Enterprise Server's address the default of another one would send
+    /// its customers' tokens to github.com.
+    fn one_host(&mut self, given: &[(&str, Option<Url>); 3]) {
+        let left_out: Vec<&str> =
+            given.iter().filter(|(_, url)| url.is_none()).map(|(key, _)| *key).collect();
+        if (1..given.len()).contains(&left_out.len()) {
+            self.wrong(format!(
+                "{} left out: give all of github.api_url, github.graphql_url and github.web_url, \
+                 or none of them for github.com",
+                left_out.join(" and ")
+            ));
+        }
+    }
+
     /// GitHub is reached over TLS, but for a simulator on this machine.
-    fn url(&mut self, key: &str, given: Option<Url>, default: &str) -> Option<Url> {
+    fn url(&mut self, (key, given): (&str, Option<Url>), default: &str) -> Option<Url> {
         let url = match given {
             Some(url) => url,
             None => self.take(key, default.parse::<Url>())?,

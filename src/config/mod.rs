@@ -94,7 +94,10 @@ impl Config {
             ),
             format!("database:    {}", database_kind(&self.database_url)),
             format!("encryption:  {}", self.keys),
-            format!("github:      {}", self.github.api_url),
+            format!(
+                "github:      {}, {}, {}",
+                self.github.api_url, self.github.graphql_url, self.github.web_url
+            ),
             format!("github app:  {}", or_none(app)),
             format!(
                 "oauth:       {}",

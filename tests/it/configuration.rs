@@ -114,11 +114,37 @@ fn check_config_says_what_would_run_and_no_secret() {
     let output = command.output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for part in ["127.0.0.1:50051", "loopback only: no TLS", "PostgreSQL", "https://api.github.com"]
-    {
+    for part in [
+        "127.0.0.1:50051",
+        "loopback only: no TLS",
+        "PostgreSQL",
+        "https://api.github.com/, https://api.github.com/graphql, https://github.com/",
+    ] {
         assert!(stdout.contains(part), "{part} is not in:\n{stdout}");
     }
     assert!(!stdout.contains("hunter2") && !stdout.contains(KEY));
+}
+
+#[test]
+fn an_enterprise_server_has_all_three_addresses_or_nothing_goes_to_it() {
+    let folder = folder();
+    let check = |flags: &[&str]| {
+        run(folder.path(), &[&["check-config", "--encryption-key", "kek"], flags].concat())
+    };
+    let api = ["--github-api-url", "https://ghes.example/api/v3"];
+    let graphql = ["--github-graphql-url", "https://ghes.example/api/graphql"];
+    let web = ["--github-web-url", "https://ghes.example"];
+    let (code, _, stderr) = check(&api);
+    assert_eq!(code, Some(78), "the token would go to github.com");
+    assert!(stderr.contains("github.graphql_url and github.web_url left out"), "{stderr}");
+    let (code, _, stderr) = check(&[graphql, web].concat());
+    assert_eq!(code, Some(78));
+    assert!(stderr.contains("github.api_url left out"), "{stderr}");
+    let (code, stdout, _) = check(&[api, graphql, web].concat());
+    assert_eq!(code, Some(0));
+    let all =
+        "https://ghes.example/api/v3, https://ghes.example/api/graphql, https://ghes.example/";
+    assert!(stdout.contains(all), "{stdout}");
 }
 
 #[test]
