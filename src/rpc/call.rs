@@ -88,7 +88,7 @@ mod tests {
     async fn a_panics_message_is_not_passed_on() {
         let ended =
             tokio::spawn(async { std::panic::panic_any("was working on ghs_secret".to_owned()) });
-        let error = lost(ended.await.map(|()| ()).unwrap_err());
+        let error = lost(ended.await.unwrap_err());
         assert_eq!((error.reason, causes(&error)), (Reason::Internal, None));
         assert!(!format!("{error:?}").contains("ghs_secret"));
     }
