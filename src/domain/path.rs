@@ -11,6 +11,8 @@ pub struct RepoPath(Arc<str>);
 
 /// Longest path that Linux can check out.
 const MAX_PATH: usize = 4096;
+/// Most parts. Every directory above every file is looked up, so that depth is work. GitHub advises no more than 50.
+const MAX_PARTS: usize = 100;
 /// Longest file name of the usual file systems.
 const MAX_PART: usize = 255;
 
@@ -95,6 +97,9 @@ fn check(text: &str) -> Result<(), &'static str> {
     }
     if text.chars().any(|c| c.is_control() || c == '\\') {
         return Err(r"must not contain control characters or \");
+    }
+    if text.split('/').count() > MAX_PARTS {
+        return Err("must not have more than 100 parts between slashes");
     }
     text.split('/').try_for_each(check_part)
 }
