@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     GitHub,
     call::Call,
     error::{Error, Kind, Result},
-    wire::permissions,
+    wire::known,
 };
 use crate::domain::{InstallationId, Permissions, RepoId, RepoName, Token};
 
@@ -34,6 +35,9 @@ pub struct MintedToken {
     pub expires_at: OffsetDateTime,
     /// What GitHub granted: as asked, and `metadata: read`.
     pub permissions: Permissions,
+    /// True if it can do or reach more than the other fields can say: permissions that the broker does not know, or all
+    /// repositories of the installation.
+    pub unbounded: bool,
     /// The repositories that it is for, if GitHub lists them.
     pub repository_ids: Option<Vec<RepoId>>,
 }
@@ -100,8 +104,8 @@ impl<'a> MintRequest<'a> {
 struct MintedJson {
     token: String,
     expires_at: String,
-    #[serde(default, deserialize_with = "permissions")]
-    permissions: Permissions,
+    permissions: Option<BTreeMap<String, Value>>,
+    repository_selection: Option<String>,
     repositories: Option<Vec<RepositoryJson>>,
 }
 
@@ -121,11 +125,16 @@ impl TryFrom<MintedJson> for MintedToken {
         if token.expose().is_empty() {
             return Err(Error::new(Kind::Malformed, "the new token is empty"));
         }
+        let granted = json.permissions.unwrap_or_default();
+        let permissions = known(&granted);
+        let everywhere =
+            json.repository_selection.as_deref() == Some("all") && json.repositories.is_none();
         let ids = |all: Vec<RepositoryJson>| all.into_iter().map(|repo| RepoId(repo.id)).collect();
         Ok(Self {
             token,
             expires_at,
-            permissions: json.permissions,
+            permissions,
+            unbounded: everywhere || permissions.iter().count() < granted.len(),
             repository_ids: json.repositories.map(ids),
         })
     }

@@ -31,9 +31,13 @@ pub(super) fn permissions<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Permissions, D::Error> {
     let granted: Option<BTreeMap<String, Value>> = Option::deserialize(deserializer)?;
-    let granted = granted.unwrap_or_default();
-    let known = granted.iter().filter_map(|(name, level)| Some((name.as_str(), level.as_str()?)));
-    Ok(Permissions::from_github(known))
+    Ok(known(&granted.unwrap_or_default()))
+}
+
+/// Those of the permissions that the broker knows.
+pub(super) fn known(granted: &BTreeMap<String, Value>) -> Permissions {
+    let texts = granted.iter().filter_map(|(name, level)| Some((name.as_str(), level.as_str()?)));
+    Permissions::from_github(texts)
 }
 
 /// An object with nothing but an id, as git's objects name one another.

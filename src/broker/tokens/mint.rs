@@ -15,7 +15,7 @@ use super::{
     slot::{CachedToken, Flight, Key, Minted, Slot},
 };
 use crate::{
-    domain::{InstallationId, Level, Permission, Permissions},
+    domain::{InstallationId, Permissions},
     github::{Kind, MintedToken, RepoScope},
 };
 
@@ -150,12 +150,13 @@ impl TokenCache {
     }
 }
 
-/// True if the token is for the one repository and grants what was asked for and, but for reading metadata, no more.
+/// True if the token is for the one repository and grants what was asked for and no more.
 fn in_scope(minted: &MintedToken, key: &Key) -> bool {
-    let allowed = key.permissions.with(Permission::METADATA, Level::Write);
+    // Reading metadata is in every key, as it is in every token.
+    let allowed = key.permissions;
     let repositories_match =
         minted.repository_ids.as_ref().is_none_or(|ids| ids == &[key.repository]);
     let nothing_missing = key.permissions.missing_from(minted.permissions) == Permissions::NONE;
     let nothing_more = minted.permissions.missing_from(allowed) == Permissions::NONE;
-    repositories_match && nothing_missing && nothing_more
+    !minted.unbounded && repositories_match && nothing_missing && nothing_more
 }
