@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, LINK, LOCATION, RETRY_AFTER};
 use time::{
-    OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem,
+    OffsetDateTime, PrimitiveDateTime, UtcOffset, format_description::BorrowedFormatItem,
     macros::format_description,
 };
 
@@ -107,7 +107,8 @@ pub(super) fn token_expires_at(headers: &HeaderMap) -> Option<OffsetDateTime> {
     if let Some(utc) = value.strip_suffix(" UTC") {
         return Some(PrimitiveDateTime::parse(utc, TOKEN_EXPIRY).ok()?.assume_utc());
     }
-    OffsetDateTime::parse(value, TOKEN_EXPIRY_OFFSET).ok()
+    // None where UTC is in another age: all later sums would overflow.
+    OffsetDateTime::parse(value, TOKEN_EXPIRY_OFFSET).ok()?.checked_to_offset(UtcOffset::UTC)
 }
 
 /// Where the thing is now.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{
     GitHub,
@@ -119,9 +119,11 @@ impl TryFrom<MintedJson> for MintedToken {
 
     fn try_from(json: MintedJson) -> Result<Self> {
         let token = Token::new(json.token);
-        let expires_at = OffsetDateTime::parse(&json.expires_at, &Rfc3339).map_err(|_| {
-            Error::new(Kind::Malformed, "the new token's expires_at is not a date and time")
-        })?;
+        let expires_at = OffsetDateTime::parse(&json.expires_at, &Rfc3339).ok();
+        let expires_at =
+            expires_at.and_then(|end| end.checked_to_offset(UtcOffset::UTC)).ok_or_else(|| {
+                Error::new(Kind::Malformed, "the new token's expires_at is not a date and time")
+            })?;
         if token.expose().is_empty() {
             return Err(Error::new(Kind::Malformed, "the new token is empty"));
         }

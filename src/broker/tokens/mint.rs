@@ -1,9 +1,6 @@
 //! Minting: one request to GitHub for each key, whoever and however many wait for it.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -19,10 +16,12 @@ use crate::{
     github::{Kind, MintedToken, RepoScope},
 };
 
+/// No installation token lives longer. One false `Date` of a machine on the way must not keep a token beyond its end.
+const LIFE: time::Duration = time::Duration::hours(1);
 /// Renewal begins this long before the end of a token, so that an outage of GitHub of that length goes unnoticed.
-const RENEW_BEFORE: Duration = Duration::from_secs(15 * 60);
+const RENEW_BEFORE: time::Duration = time::Duration::minutes(15);
 /// Spread of the renewals, so that tokens minted together are not renewed together.
-const RENEW_JITTER_SECONDS: u64 = 5 * 60;
+const RENEW_JITTER_SECONDS: i64 = 5 * 60;
 
 impl TokenCache {
     /// Joins the mint that is under way for `key`, or begins one.
@@ -105,12 +104,14 @@ impl TokenCache {
     }
 
     fn cached(&self, minted: MintedToken) -> CachedToken {
-        let jitter = Duration::from_secs(rand::random_range(0..=RENEW_JITTER_SECONDS));
-        let ends_at = minted.expires_at - self.inner.github.clock_offset();
+        let jitter = time::Duration::seconds(rand::random_range(0..=RENEW_JITTER_SECONDS));
+        let now = self.inner.clock.now();
+        let offset = self.inner.github.clock_offset();
+        let ends_at = minted.expires_at.saturating_sub(offset).min(now.saturating_add(LIFE));
         CachedToken {
-            minted_at: self.inner.clock.now(),
+            minted_at: now,
             ends_at,
-            renew_at: ends_at - RENEW_BEFORE - jitter,
+            renew_at: ends_at.saturating_sub(RENEW_BEFORE).saturating_sub(jitter),
             token: minted.token,
             expires_at: minted.expires_at,
             permissions: minted.permissions,
