@@ -1,105 +1,99 @@
 //! The TOML file. An unknown key is a mistake: it is one that somebody believes to be in force.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::Path};
 
-use serde::Deserialize;
-use url::Url;
+use toml::{Table, Value};
+use zeroize::Zeroizing;
 
 use super::{Mistakes, shown};
 
-#[derive(Deserialize, Default, Debug)]
-#[serde(deny_unknown_fields, default)]
+/// The file's table, asked key by key. What is of another type than asked for, and what nobody asked for, becomes a
+/// mistake: serde would end at the first one.
+#[derive(Default)]
 pub(super) struct File {
-    pub server: Server,
-    pub database: Database,
-    pub encryption: Encryption,
-    pub github: GitHub,
-    pub tokens: Tokens,
-    pub log: Log,
+    table: Table,
+    asked: BTreeSet<&'static str>,
+    mistakes: Vec<String>,
 }
 
-#[derive(Deserialize, Default, Debug)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Server {
-    pub listen: Option<SocketAddr>,
-    pub health_listen: Option<SocketAddr>,
-    pub tls: Option<Tls>,
-}
-
-#[derive(Deserialize, Debug)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Tls {
-    pub certificate: PathBuf,
-    pub private_key: PathBuf,
-    pub client_ca: PathBuf,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Database {
-    pub url: Option<String>,
-}
-
-impl std::fmt::Debug for Database {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Database(..)")
+impl File {
+    /// Reads a file. Only one that is no TOML at all is a mistake here.
+    pub fn read(path: &Path) -> Result<Self, Mistakes> {
+        let text = std::fs::read_to_string(path)
+            .map(Zeroizing::new)
+            .map_err(|error| Mistakes(vec![format!("{} cannot be read: {error}", shown(path))]))?;
+        let table = text.parse().map_err(|error: toml::de::Error| {
+            // The parser's full text quotes the line, which may hold a password.
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.lines().count().max(1);
+            Mistakes(vec![format!("{} line {line}: {}", shown(path), error.message())])
+        })?;
+        Ok(Self { table, ..Self::default() })
     }
-}
 
-#[derive(Deserialize, Default, Debug)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Encryption {
-    pub keys: Vec<PathBuf>,
-}
+    /// The text at `key`, which is dotted as in a message: `server.listen`.
+    pub fn text(&mut self, key: &'static str) -> Option<String> {
+        self.take(key, "a text in quotes", |value| value.as_str().map(str::to_owned))
+    }
 
-#[derive(Deserialize, Default, Debug)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct GitHub {
-    pub api_url: Option<Url>,
-    pub graphql_url: Option<Url>,
-    pub web_url: Option<Url>,
-    pub app: Option<App>,
-    pub oauth: Option<OAuth>,
-}
+    /// The texts at `key`.
+    pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        self.take(key, "a list of texts in quotes", |value| {
+            value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
+        })
+    }
 
-#[derive(Deserialize, Default, Debug)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct App {
-    pub issuer: Option<String>,
-    pub private_key: Option<PathBuf>,
-}
+    /// The switch at `key`.
+    pub fn switch(&mut self, key: &'static str) -> Option<bool> {
+        self.take(key, "true or false", Value::as_bool)
+    }
 
-#[derive(Deserialize, Debug)]
-#[serde(deny_unknown_fields)]
-pub(super) struct OAuth {
-    pub client_id: String,
-    pub client_secret: PathBuf,
-}
+    /// True if the file has this key or section.
+    pub fn has(&self, key: &str) -> bool {
+        self.find(key).is_some()
+    }
 
-#[derive(Deserialize, Default, Debug)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Tokens {
-    pub hand_out_pats: bool,
-}
+    /// What was of a wrong type, and what nobody asked for.
+    pub fn mistakes(mut self) -> Vec<String> {
+        let mut mistakes = std::mem::take(&mut self.mistakes);
+        self.unknown("", &self.table, &mut mistakes);
+        mistakes
+    }
 
-#[derive(Deserialize, Default, Debug)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Log {
-    pub level: Option<String>,
-    pub format: Option<String>,
-}
+    /// No message repeats the value: it may be a secret.
+    fn take<T>(
+        &mut self,
+        key: &'static str,
+        kind: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<T> {
+        self.asked.insert(key);
+        let value = self.find(key)?;
+        let taken = read(value);
+        if taken.is_none() {
+            self.mistakes.push(format!("{key} must be {kind}"));
+        }
+        taken
+    }
 
-pub(super) fn read(path: &Path) -> Result<File, Mistakes> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Mistakes(vec![format!("{} cannot be read: {error}", shown(path))]))?;
-    toml::from_str(&text).map_err(|error| {
-        // The parser's full text quotes the line, which may hold a password.
-        let line = error
-            .span()
-            .map_or(0, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
-        Mistakes(vec![format!("{} line {line}: {}", shown(path), error.message())])
-    })
+    fn find(&self, key: &str) -> Option<&Value> {
+        let mut keys = key.split('.');
+        let first = self.table.get(keys.next()?);
+        keys.fold(first, |value, key| value?.get(key))
+    }
+
+    fn unknown(&self, section: &str, table: &Table, mistakes: &mut Vec<String>) {
+        for (name, value) in table {
+            let key = format!("{section}{name}");
+            let inside = format!("{key}.");
+            let is_section = self.asked.iter().any(|asked| asked.starts_with(&inside));
+            match value {
+                _ if self.asked.contains(key.as_str()) => {}
+                Value::Table(table) if is_section => self.unknown(&inside, table, mistakes),
+                _ if is_section => mistakes.push(format!("{key} must be a section: [{key}]")),
+                _ => mistakes
+                    .push(format!("{key} is unknown: see docs/configuration.md for the keys")),
+            }
+        }
+    }
 }

@@ -1,14 +1,14 @@
 //! Flags and environment variables.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use url::Url;
+use secrecy::SecretString;
 
 /// What can be set beside the file. A flag wins over its variable, and both over the file.
 ///
 /// Secrets are never given here but by the name of a file; the database's URL, which may hold a password, is best given
-/// by its variable.
+/// by its variable. What a text must be is checked with the file, so that all mistakes are reported together.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Flags {
     /// TOML file with the configuration
@@ -16,13 +16,13 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// Address to serve gRPC on [default: 127.0.0.1:50051]
     #[arg(long, env = "GHBROKER_LISTEN", value_name = "ADDRESS")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<String>,
     /// Address to serve only the health service on, in plaintext, for probes
     #[arg(long, env = "GHBROKER_HEALTH_LISTEN", value_name = "ADDRESS")]
-    pub health_listen: Option<SocketAddr>,
+    pub health_listen: Option<String>,
     /// sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE [default: sqlite://ghbroker.db]
     #[arg(long, env = "GHBROKER_DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    pub database_url: Option<String>,
+    pub database_url: Option<SecretString>,
     /// File with a key-encryption key (32 bytes in base64); give the one that seals first, older ones after it
     #[arg(
         long = "encryption-key",
@@ -33,13 +33,13 @@ pub struct Flags {
     pub encryption_keys: Vec<PathBuf>,
     /// GitHub's REST API [default: https://api.github.com]
     #[arg(long, env = "GHBROKER_GITHUB_API_URL", value_name = "URL")]
-    pub github_api_url: Option<Url>,
+    pub github_api_url: Option<String>,
     /// GitHub's GraphQL API [default: https://api.github.com/graphql]
     #[arg(long, env = "GHBROKER_GITHUB_GRAPHQL_URL", value_name = "URL")]
-    pub github_graphql_url: Option<Url>,
+    pub github_graphql_url: Option<String>,
     /// GitHub's web pages and git [default: https://github.com]
     #[arg(long, env = "GHBROKER_GITHUB_WEB_URL", value_name = "URL")]
-    pub github_web_url: Option<Url>,
+    pub github_web_url: Option<String>,
     /// Client id (or app id) of the GitHub App
     #[arg(long, env = "GHBROKER_GITHUB_APP_ISSUER", value_name = "ID")]
     pub github_app_issuer: Option<String>,
@@ -52,4 +52,16 @@ pub struct Flags {
     /// `json` or `text` [default: json]
     #[arg(long, env = "GHBROKER_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing_of_the_database_url() {
+        let url = "postgres://broker:hunter2@db/broker".to_owned();
+        let flags = Flags { database_url: Some(url.into()), ..Flags::default() };
+        assert!(!format!("{flags:?}").contains("hunter2"));
+    }
 }

@@ -2,18 +2,21 @@
 //!
 //! * [`Flags`]: flags and environment variables (clap reads both).
 //! * [`file`]: the TOML file.
-//! * [`check`]: both together become a [`Config`], with every file that it names read.
+//! * [`check`]: both together become a [`Config`], with every file that it names read; [`github`] and [`tls`] are
+//!   sections of it.
 
 mod check;
 mod file;
 mod flags;
+mod github;
+mod tls;
 
 use std::{fmt, net::SocketAddr, path::Path};
 
 pub use flags::Flags;
 use secrecy::SecretString;
 
-use crate::{crypto::KeySet, github};
+use crate::{crypto::KeySet, github::Settings};
 
 /// Everything that the broker needs to run, checked.
 #[derive(Debug)]
@@ -29,7 +32,7 @@ pub struct Config {
     /// Keys that seal secrets at rest.
     pub keys: KeySet,
     /// GitHub's addresses, the App and its key.
-    pub github: github::Settings,
+    pub github: Settings,
     /// Whether GetRepoToken may answer personal access tokens.
     pub hand_out_pats: bool,
     /// Logs.
@@ -72,7 +75,7 @@ impl Config {
     /// Reads everything. No port is bound and nothing is written before this succeeds.
     pub fn load(flags: &Flags) -> Result<Self, Mistakes> {
         let file = match &flags.config {
-            Some(path) => file::read(path)?,
+            Some(path) => file::File::read(path)?,
             None => file::File::default(),
         };
         check::check(flags, file)

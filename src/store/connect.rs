@@ -13,25 +13,50 @@ use sea_orm::{
 use tokio::fs::OpenOptions;
 
 use super::{Error, Settings};
+use crate::domain::Invalid;
 
 /// How long a writer of SQLite waits for another one. The whole call has a limit of its own.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connects by the URL's scheme. No error repeats the URL: it may hold a password.
-pub(super) async fn open(url: &str, settings: &Settings) -> Result<DatabaseConnection, Error> {
+/// What a URL names.
+enum Database<'a> {
+    Sqlite(&'a str),
+    Postgres(Box<PgConnectOptions>),
+}
+
+/// Reads a URL without connecting. No error repeats it: it may hold a password.
+fn parse(url: &str) -> Result<Database<'_>, Invalid> {
     if let Some(path) = url.strip_prefix("sqlite://") {
-        sqlite(path, settings).await
-    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        postgres(url, settings).await
-    } else {
-        Err(unusable("the URL must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE"))
+        if path.is_empty() || path.contains('?') || path.contains(":memory:") {
+            return Err(Invalid::new("must be sqlite:// and the path of a file, with no ?options"));
+        }
+        return Ok(Database::Sqlite(path));
+    }
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(Invalid::new(
+            "must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE",
+        ));
+    }
+    let unreadable =
+        |_| Invalid::new("does not parse; special characters in it must be percent-encoded");
+    let options = PgConnectOptions::from_str(url).map_err(unreadable)?;
+    Ok(Database::Postgres(Box::new(options)))
+}
+
+/// Says whether a URL is one that the store can open.
+pub fn check_url(url: &str) -> Result<(), Invalid> {
+    parse(url).map(drop)
+}
+
+/// Connects by the URL's scheme.
+pub(super) async fn open(url: &str, settings: &Settings) -> Result<DatabaseConnection, Error> {
+    match parse(url).map_err(|invalid| unusable(format!("the URL {invalid}")))? {
+        Database::Sqlite(path) => sqlite(path, settings).await,
+        Database::Postgres(options) => postgres(*options, settings).await,
     }
 }
 
 async fn sqlite(path: &str, settings: &Settings) -> Result<DatabaseConnection, Error> {
-    if path.is_empty() || path.contains('?') || path.contains(":memory:") {
-        return Err(unusable("the URL must be sqlite:// and the path of a file, with no ?options"));
-    }
     // Made here, because SQLite itself makes it readable to everyone; its -wal and -shm files get the same mode.
     let mut create = OpenOptions::new();
     create.write(true).create(true).truncate(false).mode(0o600);
@@ -51,13 +76,11 @@ async fn sqlite(path: &str, settings: &Settings) -> Result<DatabaseConnection, E
     Ok(pool.into())
 }
 
-async fn postgres(url: &str, settings: &Settings) -> Result<DatabaseConnection, Error> {
-    let unreadable =
-        |_| unusable("the URL does not parse; special characters in it must be percent-encoded");
-    let options = PgConnectOptions::from_str(url)
-        .map_err(unreadable)?
-        .application_name("ghbroker")
-        .disable_statement_logging();
+async fn postgres(
+    options: PgConnectOptions,
+    settings: &Settings,
+) -> Result<DatabaseConnection, Error> {
+    let options = options.application_name("ghbroker").disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(settings.max_connections)
         .acquire_timeout(settings.acquire_timeout)

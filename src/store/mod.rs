@@ -22,6 +22,7 @@ use sea_orm::{
 };
 use time::{OffsetDateTime, UtcOffset};
 
+pub use connect::check_url;
 pub use error::Error;
 pub use pats::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE};
 pub use requests::{Begin, REQUEST_LIFE, TAKEOVER_AFTER};

@@ -54,20 +54,65 @@ fn every_mistake_is_reported_at_once() {
 }
 
 #[test]
-fn an_unknown_key_and_a_broken_file_are_mistakes_that_name_the_line() {
+fn what_has_a_wrong_type_or_is_unknown_hides_no_other_mistake() {
     let folder = folder();
-    for (text, said) in [
-        ("[server]\nlisen = \"127.0.0.1:1\"\n", "lisen"),
-        ("[database]\nurl = \"postgres://u:hunter2@h\n", "line 2"),
+    let file = "log = 1\n[server]\nlisten = 5\nlisen = \"127.0.0.1:1\"\n[server.tls]\n\
+                [github]\napi_url = \"no url\"\n[github.oauth]\nclient_id = \"Iv1\"\n[tokens]\nhand_out_pats = \"hunter2\"\n[tokns]\n";
+    std::fs::write(folder.path().join("bad.toml"), file).unwrap();
+    std::fs::write(folder.path().join("short"), "AAEC").unwrap();
+    let keys = ["--encryption-key", "short", "--encryption-key", "gone"];
+    let mut command = ghbroker(folder.path(), &["check-config", "--config", "bad.toml"]);
+    let output = command
+        .args(keys)
+        .env("GHBROKER_HEALTH_LISTEN", "foo")
+        .env("GHBROKER_DATABASE_URL", "sqlite:hunter2.db")
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{stderr}");
+    for mistake in [
+        "log must be a section",
+        "server.listen must be a text",
+        "server.lisen is unknown",
+        "tokns is unknown",
+        "server.health_listen \"foo\": must be IP:PORT",
+        "server.tls.certificate is missing",
+        "server.tls.client_ca is missing",
+        "database.url must be sqlite://PATH",
+        "encryption.keys short",
+        "encryption.keys gone",
+        "github.api_url: ",
+        "github.graphql_url and github.web_url left out",
+        "github.oauth.client_secret is missing",
+        "tokens.hand_out_pats must be true or false",
     ] {
-        std::fs::write(folder.path().join("bad.toml"), text).unwrap();
-        let (code, _, stderr) = run(
-            folder.path(),
-            &["check-config", "--config", "bad.toml", "--encryption-key", "kek"],
-        );
-        assert_eq!(code, Some(78));
-        assert!(stderr.contains(said) && !stderr.contains("hunter2"), "{stderr}");
+        assert!(stderr.contains(mistake), "{mistake} is not in:\n{stderr}");
     }
+    assert!(!stderr.contains("hunter2"), "{stderr}");
+}
+
+#[test]
+fn a_database_url_that_could_not_be_opened_is_a_mistake() {
+    let folder = folder();
+    for url in
+        ["sqlite:a.db", "sqlite://", "sqlite://a.db?mode=ro", "postgres://u:hunter2@h:port/d"]
+    {
+        let arguments = ["serve", "--encryption-key", "kek", "--database-url", url];
+        let (code, _, stderr) = run(folder.path(), &arguments);
+        assert_eq!(code, Some(78), "{url}: {stderr}");
+        assert!(stderr.contains("database.url ") && !stderr.contains("hunter2"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_broken_file_is_a_mistake_that_names_the_line() {
+    let folder = folder();
+    let text = "[database]\nurl = \"postgres://u:hunter2@h\n";
+    std::fs::write(folder.path().join("bad.toml"), text).unwrap();
+    let arguments = ["check-config", "--config", "bad.toml", "--encryption-key", "kek"];
+    let (code, _, stderr) = run(folder.path(), &arguments);
+    assert_eq!(code, Some(78));
+    assert!(stderr.contains("line 2") && !stderr.contains("hunter2"), "{stderr}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("main", &["cli"][..]),
         ("cli", &["app", "config", "domain", "telemetry"]),
         ("app", &["broker", "config", "domain", "github", "rpc", "store"]),
-        ("config", &["crypto", "domain", "github"]),
+        ("config", &["crypto", "domain", "github", "store"]),
         ("telemetry", &["config"]),
         ("rpc", &["broker", "domain", "proto", "telemetry"]),
         ("broker", &["crypto", "domain", "github", "store"]),
