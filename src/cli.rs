@@ -7,7 +7,7 @@ use tracing::error;
 
 use crate::{
     app::{self, Listeners},
-    config::{Config, Flags},
+    config::{Config, Flags, Log},
     domain::SystemClock,
     telemetry::{self, causes},
 };
@@ -47,25 +47,27 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    if matches!(cli.command, Command::CheckConfig(_)) {
-        say(&mut std::io::stdout(), &config.summary());
-        return ExitCode::SUCCESS;
+    match cli.command {
+        Command::CheckConfig(_) => {
+            say(&mut std::io::stdout(), &config.summary());
+            ExitCode::SUCCESS
+        }
+        Command::Migrate(_) => block_on(&config.log, app::migrate(&config)),
+        Command::Serve(_) => block_on(&config.log.clone(), serve(config)),
     }
-    telemetry::install(&config.log);
+}
+
+/// Runs a command that logs to its end.
+fn block_on(log: &Log, command: impl Future<Output = Result<(), app::Error>>) -> ExitCode {
+    telemetry::install(log);
     telemetry::quiet_panics();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
+    let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(command),
         Err(error) => {
             error!(%error, "the runtime cannot start");
             return ExitCode::FAILURE;
         }
     };
-    let result = runtime.block_on(async {
-        match cli.command {
-            Command::Migrate(_) => app::migrate(&config).await,
-            Command::Serve(_) | Command::CheckConfig(_) => serve(config).await,
-        }
-    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
