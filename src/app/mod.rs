@@ -54,6 +54,9 @@ pub enum Error {
     /// A server's task was lost. Not with what is known of it: the message of a panic may hold what was being worked on.
     #[error("a server ended without a word; if it panicked, the log says where")]
     Lost,
+    /// A background task ended, which it does only by a panic. What the panic said is in no error: it may hold a secret.
+    #[error("a background task of the broker ended; this is a bug, and the line before says where")]
+    Background,
     /// The contract cannot be served by reflection.
     #[error("the descriptors of the contract cannot be served")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -114,15 +117,16 @@ pub async fn run(
     info!("ready");
 
     let ended_early = tokio::select! {
-        () = shutdown => None,
-        ended = servers.join_next() => ended,
+        () = shutdown => Ok(()),
+        ended = servers.join_next() => ended.map_or(Ok(()), flatten),
+        _ = background.join_next() => Err(Error::Background),
     };
     info!("stopping: no new calls, those under way may finish");
     background.shutdown().await;
     health::ready(&reporter, false).await;
     stop.send_replace(true);
     let result = drain(servers).await;
-    ended_early.map_or(Ok(()), flatten).and(result)
+    ended_early.and(result)
 }
 
 /// Opens the database and brings its schema up to date.
@@ -150,7 +154,6 @@ async fn serve(
         .http2_max_header_list_size(HEADER_LIST)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .layer(MapResponseLayer::new(rpc::explain_too_large))
         .add_routes(routes)
         .serve_with_incoming_shutdown(connections, stopped)
         .await?;

@@ -1,11 +1,11 @@
 //! The process around the calls: health, reflection, drain, TLS, limits.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use ghbroker::{
     app::{self, Listeners},
     config::{Config, Flags},
-    domain::SystemClock,
+    domain::{Clock, SystemClock},
     proto::{self, connection_admin_client::ConnectionAdminClient},
 };
 use github_sim::{Effect, Fault, Gate};
@@ -69,6 +69,31 @@ async fn stopping_lets_calls_finish_and_takes_no_new_ones() {
     assert!(!call.await.unwrap().unwrap().into_inner().token.is_empty());
     let (_world, result) = stopped.await.unwrap();
     result.unwrap();
+}
+
+/// A clock at which whatever waits by it panics.
+struct BrokenClock;
+
+impl Clock for BrokenClock {
+    fn now(&self) -> time::OffsetDateTime {
+        SystemClock.now()
+    }
+
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async { panic!("a bug in a background task") })
+    }
+}
+
+#[tokio::test]
+async fn a_background_task_that_dies_ends_the_broker() {
+    let world = World::start().await;
+    let url = format!("sqlite://{}/other.db", world.folder().display());
+    let config = harness::config(&world.sim, &url);
+    let listeners = Listeners::bind(&config).await.unwrap();
+    let running = app::run(config, listeners, Arc::new(BrokenClock), std::future::pending());
+    let ended = tokio::time::timeout(Duration::from_secs(20), running).await;
+    assert!(matches!(ended, Ok(Err(app::Error::Background))), "{ended:?}");
+    world.finish().await;
 }
 
 #[tokio::test]
