@@ -2,9 +2,11 @@
 //!
 //! * [`listen`]: ports, and connections with or without TLS.
 //! * [`health`]: whether the broker is alive, and whether it is ready.
+//! * [`prune`]: forgetting what was kept for a time.
 
 mod health;
 mod listen;
+mod prune;
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
@@ -113,7 +115,8 @@ pub async fn run(
     health::ready(&reporter, true).await;
     let mut background = JoinSet::new();
     background.spawn(tokens::keep_fresh(broker.tokens().clone()));
-    background.spawn(health::follow(reporter.clone(), store, clock));
+    background.spawn(health::follow(reporter.clone(), store.clone(), clock.clone()));
+    background.spawn(prune::requests(store, clock));
     info!("ready");
 
     let ended_early = tokio::select! {

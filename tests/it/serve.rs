@@ -12,6 +12,7 @@ use github_sim::{Effect, Fault, Gate};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
+use sqlx::{Connection, Row, SqliteConnection};
 use tokio::sync::oneshot;
 use tonic::{
     Code,
@@ -93,6 +94,34 @@ async fn a_background_task_that_dies_ends_the_broker() {
     let running = app::run(config, listeners, Arc::new(BrokenClock), std::future::pending());
     let ended = tokio::time::timeout(Duration::from_secs(20), running).await;
     assert!(matches!(ended, Ok(Err(app::Error::Background))), "{ended:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_answers_of_commits_are_forgotten_after_a_day() {
+    let world = World::connected().await;
+    let request = proto::CommitFilesRequest {
+        account: ACCOUNT.into(),
+        message: "Add a model".into(),
+        files: vec![write("a.sql", "select 1\n")],
+        request_id: "run-1".into(),
+        ..Default::default()
+    };
+    world.broker.clone().commit_files(request).await.unwrap();
+    let url = format!("sqlite://{}/ghbroker.db", world.folder().display());
+    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    let mut kept = async || -> i64 {
+        let count = sqlx::query("SELECT count(*) FROM commit_requests");
+        count.fetch_one(&mut database).await.unwrap().get(0)
+    };
+    world.advance(Duration::from_secs(23 * 60 * 60));
+    assert_eq!(kept().await, 1, "a retry still gets the first answer");
+    let forgotten = async || {
+        // Step by step: the task may go to sleep only after the clock was moved.
+        world.advance(Duration::from_secs(60 * 60));
+        (kept().await == 0).then_some(())
+    };
+    world.until(forgotten).await;
     world.finish().await;
 }
 
