@@ -72,6 +72,11 @@ const HEADER_LIST: u32 = 16 * 1024;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 /// ... and closed when it does not answer.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// A connection is ended in order at this age, so that Kubernetes, which balances connections and not calls, can send the
+/// next one to another replica.
+const CONNECTION_AGE: Duration = Duration::from_secs(5 * 60);
+/// Each process has an age of its own within this part of it, so that replicas that started together part.
+const CONNECTION_AGE_JITTER: f64 = 0.1;
 /// Calls under way may take this long after SIGTERM; less than Kubernetes' 30 s until it kills.
 const GRACE: Duration = Duration::from_secs(25);
 
@@ -157,10 +162,18 @@ async fn serve(
         .http2_max_header_list_size(HEADER_LIST)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        // Without max_connection_age_grace: with it tonic cuts the connection, and never says that it goes away.
+        .max_connection_age(connection_age())
+        .layer(MapResponseLayer::new(rpc::explain_too_large))
         .add_routes(routes)
         .serve_with_incoming_shutdown(connections, stopped)
         .await?;
     Ok(())
+}
+
+fn connection_age() -> Duration {
+    let part = 1.0 - CONNECTION_AGE_JITTER..=1.0 + CONNECTION_AGE_JITTER;
+    CONNECTION_AGE.mul_f64(rand::random_range(part))
 }
 
 /// Waits for the calls under way, but no longer than the grace: a client that keeps its stream open must not keep the
