@@ -24,8 +24,9 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     ])
 }
 
-/// Libraries that stay in their rooms.
-const ROOMS: [(&str, &[&str]); 5] = [
+/// Libraries, and the process's environment, that stay in their rooms.
+const ROOMS: [(&str, &[&str]); 6] = [
+    ("env::", &["config"]),
     ("reqwest::", &["github"]),
     ("sea_orm::", &["store"]),
     ("tonic::", &["rpc", "app", "proto"]),
