@@ -28,6 +28,8 @@ pub const INSTALLATION_ID: i64 = 4711;
 const CLIENT_ID: &str = "Iv23demoClientId0001";
 /// How long the broker may take to get ready.
 const START: Duration = Duration::from_secs(30);
+/// Lines of its log that are shown if it does not: enough for every mistake of a configuration.
+const LOG_END: usize = 10;
 
 /// Broker and simulator, stopped on drop unless they are kept.
 pub struct World {
@@ -48,16 +50,17 @@ impl World {
         let seed = seed(&public_key, &pat);
         fs::write(file("seed.json"), serde_json::to_vec_pretty(&seed)?)?;
 
-        let mut simulator =
-            start("github-sim", &["--seed", "target/demo/seed.json"], Stdio::piped())?;
-        let urls = first_line(&mut simulator)?;
+        // The owner from the start: whatever fails from here on, what runs is stopped.
+        let mut world =
+            Self { broker: None, simulator: None, broker_address: free_address()?, pat };
+        let simulator = start("github-sim", &["--seed", "target/demo/seed.json"], Stdio::piped())?;
+        let urls = first_line(world.simulator.insert(simulator))?;
         println!("GitHub simulator: {}", url(&urls, "web_url"));
 
-        let broker_address = free_address()?;
-        fs::write(file("ghbroker.toml"), config(&broker_address, &urls))?;
+        fs::write(file("ghbroker.toml"), config(&world.broker_address, &urls))?;
         let broker =
             start("ghbroker", &["serve", "--config", "target/demo/ghbroker.toml"], Stdio::null())?;
-        let world = Self { broker: Some(broker), simulator: Some(simulator), broker_address, pat };
+        world.broker = Some(broker);
         world.wait_until_ready().await?;
         println!("Broker:           {} (SQLite, plaintext on loopback)", world.broker_address);
         Ok(world)
@@ -73,27 +76,24 @@ impl World {
         &self.pat
     }
 
-    async fn wait_until_ready(&self) -> Result<()> {
-        let endpoint =
-            tonic::transport::Endpoint::from_shared(format!("http://{}", self.broker_address))?;
+    async fn wait_until_ready(&mut self) -> Result<()> {
+        let address = format!("http://{}", self.broker_address);
+        let endpoint = tonic::transport::Endpoint::from_shared(address)?;
         let ready = async {
-            loop {
-                if let Ok(channel) = endpoint.connect().await {
-                    let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
-                    let check = tonic_health::pb::HealthCheckRequest { service: String::new() };
-                    let serving = tonic_health::ServingStatus::Serving as i32;
-                    if health
-                        .check(check)
-                        .await
-                        .is_ok_and(|answer| answer.get_ref().status == serving)
-                    {
-                        return;
-                    }
+            while !serves(&endpoint).await {
+                if let Some(status) =
+                    self.broker.as_mut().map(Child::try_wait).transpose()?.flatten()
+                {
+                    return Err(format!("the broker ended, {status}:\n{}", log_end()?).into());
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
+            Ok(())
         };
-        tokio::time::timeout(START, ready).await.map_err(|_| "the broker did not get ready".into())
+        match tokio::time::timeout(START, ready).await {
+            Ok(ended) => ended,
+            Err(_) => Err(format!("the broker did not get ready:\n{}", log_end()?).into()),
+        }
     }
 
     /// Stops both; the broker must drain and end with 0.
@@ -161,6 +161,22 @@ impl Drop for World {
             drop(child.wait());
         }
     }
+}
+
+/// True if the broker says that it is ready.
+async fn serves(endpoint: &tonic::transport::Endpoint) -> bool {
+    let Ok(channel) = endpoint.connect().await else { return false };
+    let check = tonic_health::pb::HealthCheckRequest { service: String::new() };
+    let serving = tonic_health::ServingStatus::Serving as i32;
+    let answer = tonic_health::pb::health_client::HealthClient::new(channel).check(check).await;
+    answer.is_ok_and(|answer| answer.get_ref().status == serving)
+}
+
+/// The last lines of the broker's log.
+fn log_end() -> Result<String> {
+    let log = fs::read_to_string(file("ghbroker.log"))?;
+    let lines: Vec<&str> = log.lines().collect();
+    Ok(lines.get(lines.len().saturating_sub(LOG_END)..).unwrap_or_default().join("\n"))
 }
 
 /// Stops what an earlier `KEEP=1` has left.
