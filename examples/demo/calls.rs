@@ -4,12 +4,13 @@ use std::{collections::HashMap, fmt::Display};
 
 use ghbroker::proto::{
     CommitFilesRequest, CommitFilesResponse, ConfigureRepoRequest, ConnectionStatus,
-    CredentialSource, FileChange, FindingLevel, GetConnectionRequest, GetRepoTokenRequest,
-    GetRepoTokenResponse, OpenPromotionPrRequest, RegisterInstallationRequest, SetPatRequest,
-    SetupAction, VerifyRepoRequest, connection_admin_client::ConnectionAdminClient,
+    CredentialSource, DisconnectRequest, FileChange, FindingLevel, GetConnectionRequest,
+    GetRepoTokenRequest, GetRepoTokenResponse, OpenPromotionPrRequest, RegisterInstallationRequest,
+    ReportRejectedTokenRequest, SetPatRequest, SetupAction, VerifyRepoRequest,
+    connection_admin_client::ConnectionAdminClient,
     credential_broker_client::CredentialBrokerClient,
 };
-use tonic::transport::Channel;
+use tonic::{Code, transport::Channel};
 
 use crate::{
     Result,
@@ -110,6 +111,40 @@ impl Calls {
             clone.head()? == commit.commit_sha,
         )?;
         self.connection(account, source).await
+    }
+
+    /// A token that GitHub refused is given back: the next one is new.
+    pub async fn report_rejected(&mut self, account: &Account) -> Result<()> {
+        let contents = HashMap::from([("contents".to_owned(), "read".to_owned())]);
+        let wanted = GetRepoTokenRequest {
+            account: account.name.to_owned(),
+            permissions: contents,
+            ..Default::default()
+        };
+        let refused = self.broker.get_repo_token(wanted.clone()).await?.into_inner().token;
+        let request =
+            ReportRejectedTokenRequest { account: account.name.to_owned(), token: refused.clone() };
+        let answer = self.broker.report_rejected_token(request).await?.into_inner();
+        let next = self.broker.get_repo_token(wanted).await?.into_inner().token;
+        self.step(
+            &format!("ReportRejectedToken account={} token=ghs_...", account.name),
+            "dropped; the next GetRepoToken gives a new one",
+            answer.dropped && next != refused,
+        )
+    }
+
+    /// The end of a connection.
+    pub async fn disconnect(&mut self, account: &Account) -> Result<()> {
+        let request = DisconnectRequest { account: account.name.to_owned() };
+        let answer = self.admin.disconnect(request).await?.into_inner();
+        let wanted = GetConnectionRequest { account: account.name.to_owned() };
+        let after = self.admin.get_connection(wanted).await;
+        let forgotten = after.is_err_and(|status| status.code() == Code::NotFound);
+        self.step(
+            &format!("Disconnect account={}", account.name),
+            format!("everything of it deleted, {} cached tokens revoked", answer.tokens_revoked),
+            answer.disconnected && forgotten,
+        )
     }
 
     async fn configure(&mut self, account: &Account) -> Result<()> {

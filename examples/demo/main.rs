@@ -1,4 +1,4 @@
-//! `make demo`: the broker beside a GitHub simulator, and two accounts that connect, commit and promote.
+//! `make demo`: the broker beside a GitHub simulator, and two accounts that connect, commit and promote; one leaves.
 //!
 //! * [`world`]: the two processes, their keys and their files, all below `target/demo`.
 //! * [`calls`]: the RPCs, each shown as it is made and checked.
@@ -54,6 +54,9 @@ async fn demo(keep: bool) -> Result<()> {
         world.print_commands(&acme)?;
         return Ok(());
     }
+    println!("\n== Account {}: the end of a connection", acme.name);
+    calls.report_rejected(&acme).await?;
+    calls.disconnect(&acme).await?;
     world.stop().await?;
     println!("\nAll {} steps were true.", calls.steps());
     Ok(())
