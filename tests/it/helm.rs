@@ -137,7 +137,17 @@ fn probes_are_native_grpc_on_the_plaintext_health_port() {
 fn the_pod_outlives_the_drain() {
     let objects = rendered("postgres-values.yaml", &[]);
     let grace = pod(&objects)["terminationGracePeriodSeconds"].as_u64();
-    assert!(grace > Some(25), "the broker drains for 25 seconds");
+    let sleep = container(&objects)["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
+    assert!(grace > Some(sleep + 25), "after preStop the broker drains for 25 seconds");
+}
+
+#[test]
+fn the_start_may_take_longer_than_migrations() {
+    let objects = rendered("postgres-values.yaml", &[]);
+    let probe = &container(&objects)["startupProbe"];
+    let seconds =
+        probe["periodSeconds"].as_u64().unwrap() * probe["failureThreshold"].as_u64().unwrap();
+    assert!(seconds > 120, "migrations may take 120 seconds, not the {seconds} of the probe");
 }
 
 #[test]
