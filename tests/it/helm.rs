@@ -323,3 +323,30 @@ fn the_schema_refuses_what_it_does_not_know() {
         assert!(said.contains(expected), "{set}: {said}");
     }
 }
+
+/// The text between two lines of the README.
+fn in_readme(from: &str, to: &str) -> String {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, rest) = readme.split_once(from).unwrap();
+    rest.split_once(to).unwrap().0.to_owned()
+}
+
+#[test]
+fn the_values_of_the_readme_are_enough_and_its_secrets_are_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let values = folder.path().join("my-values.yaml");
+    std::fs::write(&values, in_readme("my-values.yaml <<'YAML'\n", "YAML\n")).unwrap();
+    let objects = rendered(values.to_str().unwrap(), &[]);
+    let commands = in_readme("**Kubernetes**", "my-values.yaml");
+    let volumes = pod(&objects)["volumes"].as_array().unwrap();
+    let mut secrets: Vec<&str> =
+        volumes.iter().filter_map(|volume| volume["secret"]["secretName"].as_str()).collect();
+    let url = named(&container(&objects)["env"], "GHBROKER_DATABASE_URL").unwrap();
+    secrets.push(url["valueFrom"]["secretKeyRef"]["name"].as_str().unwrap());
+    assert_eq!(secrets.len(), 4);
+    for secret in secrets {
+        let command = format!("kubectl create secret generic {secret} ");
+        assert!(commands.contains(&command), "the README does not create {secret}");
+    }
+}
