@@ -1,5 +1,7 @@
 //! Flags and environment variables.
 
+#![allow(rustdoc::bare_urls, reason = "clap shows these comments as they are, without Markdown")]
+
 use std::path::PathBuf;
 
 use clap::Args;
