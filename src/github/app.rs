@@ -64,7 +64,12 @@ impl GitHub {
     pub async fn installation(&self, id: InstallationId) -> Result<Installation> {
         let url = self.route(["app", "installations", &id.to_string()]);
         let call = Call::get("/app/installations/{installation_id}", url);
-        self.send_as_app(call).await?.read::<InstallationJson>()?.try_into()
+        let found: Installation =
+            self.send_as_app(call).await?.read::<InstallationJson>()?.try_into()?;
+        if found.id != id {
+            return Err(Error::new(Kind::Malformed, "GitHub answered another installation"));
+        }
+        Ok(found)
     }
 
     /// The installation that reaches a repository. `NotFound`: there is none, or no such repository.
