@@ -79,6 +79,8 @@ pub(super) struct RepoToken {
     pub stale: bool,
     /// Minted so recently that GitHub may not know it everywhere yet.
     pub fresh: bool,
+    /// The repositories that it was minted for by name, if GitHub said their ids.
+    pub only: Option<Vec<RepoId>>,
 }
 
 impl From<&OpenPat> for RepoToken {
@@ -89,6 +91,7 @@ impl From<&OpenPat> for RepoToken {
             permissions: Permissions::NONE,
             stale: false,
             fresh: false,
+            only: None,
         }
     }
 }
@@ -101,6 +104,7 @@ impl From<MintedToken> for RepoToken {
             permissions: minted.permissions,
             stale: false,
             fresh: true,
+            only: minted.repository_ids,
         }
     }
 }
@@ -202,6 +206,7 @@ impl Broker {
                     permissions: vended.token.permissions,
                     stale: vended.stale,
                     fresh,
+                    only: None,
                 })
             }
             Err(error) => {
@@ -283,10 +288,15 @@ impl Broker {
         token: &RepoToken,
         repository: &RepoName,
     ) -> Result<github::Repository, github::Error> {
-        if token.fresh {
-            self.github().repository_for_fresh(&token.token, repository).await
+        let found = if token.fresh {
+            self.github().repository_for_fresh(&token.token, repository).await?
         } else {
-            self.github().repository(&token.token, repository).await
+            self.github().repository(&token.token, repository).await?
+        };
+        // A token is asked for by the name alone, which another owner's repository can have, too.
+        match &token.only {
+            Some(ids) if !ids.contains(&found.id) => Err(github::Error::only_public()),
+            _ => Ok(found),
         }
     }
 }

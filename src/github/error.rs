@@ -178,6 +178,11 @@ impl Error {
         Self { kind, status: Some(status), message: said.message, context: Box::new(context) }
     }
 
+    /// A token that is for other repositories can look at this one, because everybody can.
+    pub(crate) fn only_public() -> Self {
+        Self::new(Kind::NotFound, "the repository is public, and the token is not for it")
+    }
+
     /// The same, found in an answer of success.
     pub(super) fn of_answer(mut self, status: u16, headers: &HeaderMap) -> Self {
         self.status = Some(status);
