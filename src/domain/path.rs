@@ -116,16 +116,26 @@ fn check_part(part: &str) -> Result<(), &'static str> {
     }
 }
 
-/// True if a file system would open the repository's own directory under this name: any case, HFS+ (which skips
-/// some invisible characters), NTFS (short names, dots and spaces at the end, streams). As git's `verify_path`.
+/// True if a file system would open the repository's own directory under this name. As git's `verify_path`.
 fn is_dot_git(part: &str) -> bool {
+    let name = folded(part);
+    name == ".git" || is_short_name(&name, "git")
+}
+
+/// A name as file systems that do not keep every difference compare it: any case (by way of upper case, in which a long s
+/// is an S and a ligature two letters), HFS+ (which skips some invisible characters), NTFS (dots and spaces at the end,
+/// streams).
+pub(super) fn folded(part: &str) -> String {
     let visible: String = part.chars().filter(|c| !ignored_by_hfs(*c)).collect();
-    let lower = visible.to_lowercase();
+    let lower = visible.to_uppercase().to_lowercase();
     let before_stream = lower.split(':').next().unwrap_or_default();
-    let trimmed = before_stream.trim_end_matches(['.', ' ']);
-    let short_name = trimmed.strip_prefix("git~");
-    trimmed == ".git"
-        || short_name.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    before_stream.trim_end_matches(['.', ' ']).to_owned()
+}
+
+/// True for the short names that NTFS makes up, as `github~1` for `.github`.
+pub(super) fn is_short_name(folded: &str, begin: &str) -> bool {
+    let number = folded.strip_prefix(begin).and_then(|rest| rest.strip_prefix('~'));
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Characters that HFS+ leaves out when it compares names (git's `next_hfs_char`).
