@@ -31,7 +31,7 @@ pub use verify::{Finding, FindingCode, FindingLevel, Findings, VerifyRequest};
 
 use crate::{
     crypto::KeySet,
-    domain::{Clock, RepoId},
+    domain::{AccountId, Clock, RepoId},
     github::GitHub,
     store::Store,
 };
@@ -61,8 +61,9 @@ pub struct Parts {
 struct Inner {
     parts: Parts,
     tokens: TokenCache,
-    /// One commit at a time for each repository: GitHub advises against parallel changes, and they would only race.
-    turns: DashMap<RepoId, Arc<tokio::sync::Mutex<()>>>,
+    /// One commit at a time for each repository of an account: GitHub advises against parallel changes, and they would only
+    /// race. Not across accounts: nobody can make another one wait.
+    turns: DashMap<(AccountId, RepoId), Arc<tokio::sync::Mutex<()>>>,
 }
 
 impl Broker {

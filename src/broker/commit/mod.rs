@@ -90,7 +90,19 @@ const MIN_TTL: Duration = Duration::from_secs(5 * 60);
 impl Broker {
     /// Makes the commit, or none if nothing differs.
     pub async fn commit(&self, request: CommitRequest) -> Result<Committed, Error> {
-        let access = self.access(&request.account, request.repository.as_ref()).await?;
+        let (account, repository) = (&request.account, request.repository.as_ref());
+        let mut access = self.access(account, repository).await?;
+        let turn = self.turn(account, access.binding.repository_id);
+        let _turn = match turn.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => {
+                let waited = timeout_at(request.deadline, turn.lock()).await;
+                let turn = waited.map_err(|_| too_late())?;
+                // While others had their turn the account may have been disconnected, or its token replaced.
+                access = self.access(account, Some(&access.binding.repository)).await?;
+                turn
+            }
+        };
         let staging = &access.binding.staging;
         if request.branch.as_ref().is_some_and(|branch| branch != staging) {
             return Err(Error::new(
@@ -100,8 +112,6 @@ impl Broker {
             .with("allowed", staging));
         }
         let changes = place(&request.changes, &access.binding.subdirectory)?;
-        let turn = self.turn(access.binding.repository_id);
-        let _turn = timeout_at(request.deadline, turn.lock()).await.map_err(|_| too_late())?;
         if let Some(answer) = self.first_answer(&request, &access, &changes).await? {
             return Ok(answer);
         }
@@ -133,11 +143,11 @@ impl Broker {
         }
     }
 
-    fn turn(&self, repository: RepoId) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn(&self, account: &AccountId, repository: RepoId) -> Arc<tokio::sync::Mutex<()>> {
         // Forget the repositories that nobody waits for, now that the map is touched anyway.
-        let turns = &self.inner.turns;
-        turns.retain(|id, turn| *id == repository || Arc::strong_count(turn) > 1);
-        turns.entry(repository).or_default().clone()
+        let (turns, key) = (&self.inner.turns, (account.clone(), repository));
+        turns.retain(|other, turn| *other == key || Arc::strong_count(turn) > 1);
+        turns.entry(key).or_default().clone()
     }
 }
 
