@@ -76,6 +76,8 @@ pub(super) struct RepoToken {
     pub token: Token,
     pub expires_at: Option<OffsetDateTime>,
     pub permissions: Permissions,
+    /// The name that its repository has now, where it is known better than from the binding.
+    pub repository: Option<RepoName>,
     pub stale: bool,
     /// Minted so recently that GitHub may not know it everywhere yet.
     pub fresh: bool,
@@ -89,6 +91,7 @@ impl From<&OpenPat> for RepoToken {
             token: pat.token.clone(),
             expires_at: pat.about.expires_at,
             permissions: Permissions::NONE,
+            repository: None,
             stale: false,
             fresh: false,
             only: None,
@@ -102,6 +105,7 @@ impl From<MintedToken> for RepoToken {
             token: minted.token,
             expires_at: Some(minted.expires_at),
             permissions: minted.permissions,
+            repository: minted.repository,
             stale: false,
             fresh: true,
             only: minted.repository_ids,
@@ -204,6 +208,7 @@ impl Broker {
                     token: vended.token.token.clone(),
                     expires_at: Some(vended.token.expires_at),
                     permissions: vended.token.permissions,
+                    repository: vended.token.repository.clone(),
                     stale: vended.stale,
                     fresh,
                     only: None,

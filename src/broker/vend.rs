@@ -36,7 +36,7 @@ pub struct VendedToken {
     pub source: CredentialSource,
     /// What GitHub granted; empty for a PAT, which says nothing about itself.
     pub permissions: Permissions,
-    /// The repository.
+    /// The repository, by the name that it has now.
     pub repository: RepoName,
     /// Where to clone it from.
     pub clone_url: String,
@@ -57,18 +57,20 @@ impl Broker {
             ));
         }
         let granted = self.repo_token(&access, request.permissions, request.min_ttl).await?;
+        // Somebody else may have taken the bound name over: callers must not clone from there.
+        let repository = granted.repository.unwrap_or(access.binding.repository);
         info!(
-            account = %request.account, repository = %access.binding.repository, ?source,
+            account = %request.account, %repository, ?source,
             permissions = %request.permissions, stale = granted.stale,
             hashed_token = granted.token.hashed(), "token handed out"
         );
         Ok(VendedToken {
-            clone_url: self.github().clone_url(&access.binding.repository),
+            clone_url: self.github().clone_url(&repository),
             token: granted.token,
             expires_at: granted.expires_at,
             source,
             permissions: granted.permissions,
-            repository: access.binding.repository,
+            repository,
             stale: granted.stale,
         })
     }

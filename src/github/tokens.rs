@@ -40,6 +40,8 @@ pub struct MintedToken {
     pub unbounded: bool,
     /// The repositories that it is for, if GitHub lists them.
     pub repository_ids: Option<Vec<RepoId>>,
+    /// The name that the first of them has now, if GitHub says it.
+    pub repository: Option<RepoName>,
 }
 
 impl GitHub {
@@ -112,6 +114,7 @@ struct MintedJson {
 #[derive(Deserialize)]
 struct RepositoryJson {
     id: i64,
+    full_name: Option<String>,
 }
 
 impl TryFrom<MintedJson> for MintedToken {
@@ -131,6 +134,8 @@ impl TryFrom<MintedJson> for MintedToken {
         let permissions = known(&granted);
         let everywhere =
             json.repository_selection.as_deref() == Some("all") && json.repositories.is_none();
+        let first = json.repositories.as_ref().and_then(|all| all.first()?.full_name.as_deref());
+        let repository = first.and_then(|name| name.parse().ok());
         let ids = |all: Vec<RepositoryJson>| all.into_iter().map(|repo| RepoId(repo.id)).collect();
         Ok(Self {
             token,
@@ -138,6 +143,7 @@ impl TryFrom<MintedJson> for MintedToken {
             permissions,
             unbounded: everywhere || permissions.iter().count() < granted.len(),
             repository_ids: json.repositories.map(ids),
+            repository,
         })
     }
 }

@@ -115,6 +115,7 @@ impl TokenCache {
             token: minted.token,
             expires_at: minted.expires_at,
             permissions: minted.permissions,
+            repository: minted.repository,
         }
     }
 

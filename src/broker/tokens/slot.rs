@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::error::MintError;
-use crate::domain::{AccountId, InstallationId, Permissions, RepoId, Token};
+use crate::domain::{AccountId, InstallationId, Permissions, RepoId, RepoName, Token};
 
 /// What a token is for. Equal requests have equal keys, and a token is only ever served for exactly its key: one
 /// with more permissions or repositories is never handed to a smaller request.
@@ -34,6 +34,8 @@ pub struct CachedToken {
     pub expires_at: OffsetDateTime,
     /// What GitHub granted.
     pub permissions: Permissions,
+    /// The name that the repository had when it was minted, if GitHub said it.
+    pub repository: Option<RepoName>,
     /// The same by the broker's clock, which may be off.
     pub(super) ends_at: OffsetDateTime,
     /// When it was minted, by the broker's clock.

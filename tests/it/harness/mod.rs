@@ -4,11 +4,13 @@
 //! * [`clock`]: the broker's clock.
 //! * [`status`]: what a failed call says, taken apart.
 //! * [`git`]: the real git.
+//! * [`liar`]: a GitHub that does not tell the truth.
 //! * [`person`]: what people do on GitHub itself.
 
 mod calls;
 pub mod clock;
 pub mod git;
+pub mod liar;
 pub mod person;
 pub mod status;
 
