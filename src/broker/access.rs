@@ -154,16 +154,7 @@ impl Broker {
     ) -> Result<Access, Error> {
         let binding = self.store().binding(account, repository).await?;
         let credential = self.credential(account).await?;
-        let binding = binding.ok_or_else(|| {
-            let what = match repository {
-                Some(name) => format!("{name} is not"),
-                None => "no repository is".to_owned(),
-            };
-            Error::new(
-                Reason::RepoNotAccessible,
-                format!("{what} configured for this account; call ConfigureRepo first"),
-            )
-        })?;
+        let binding = binding.ok_or_else(|| not_bound(repository))?;
         Ok(Access { binding, credential })
     }
 
@@ -325,6 +316,17 @@ fn same_repository(binding: &Binding, found: &github::Repository) -> Result<(), 
         return Err(refusal::read_only(&binding.repository));
     }
     Ok(())
+}
+
+pub(super) fn not_bound(repository: Option<&RepoName>) -> Error {
+    let what = match repository {
+        Some(name) => format!("{name} is not"),
+        None => "no repository is".to_owned(),
+    };
+    Error::new(
+        Reason::RepoNotAccessible,
+        format!("{what} configured for this account; call ConfigureRepo first"),
+    )
 }
 
 pub(super) fn not_connected() -> Error {

@@ -53,12 +53,11 @@ pub struct Rule {
     pub kind: String,
     /// The ruleset that it is part of.
     pub ruleset_id: Option<i64>,
-    /// Where that one was made: name of a repository, organization or enterprise.
-    #[serde(rename = "ruleset_source")]
-    pub source: Option<String>,
-    /// `Repository`, `Organization` or `Enterprise`.
-    #[serde(rename = "ruleset_source_type")]
-    pub source_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RulesetJson {
+    current_user_can_bypass: Option<String>,
 }
 
 /// How far two branches are apart.
@@ -167,6 +166,21 @@ impl GitHub {
         let mut rules = Vec::new();
         self.pages(call, token, |page: Vec<Rule>| rules.extend(page)).await?;
         Ok(rules)
+    }
+
+    /// True if this credential may push past the ruleset, none if GitHub does not tell.
+    pub async fn may_bypass(
+        &self,
+        token: &Token,
+        repo: &RepoName,
+        ruleset: i64,
+    ) -> Result<Option<bool>> {
+        let url = self.repo_route(repo, ["rulesets", &ruleset.to_string()]);
+        let call = Call::get("/repos/{owner}/{repo}/rulesets/{ruleset_id}", url);
+        let ruleset: RulesetJson = self.send(&call, Some(token)).await?.read()?;
+        // The third one is `pull_requests_only`: no direct push.
+        let may = |bypass: String| matches!(bypass.as_str(), "always" | "exempt");
+        Ok(ruleset.current_user_can_bypass.map(may))
     }
 
     /// How far `head` is ahead of and behind `base`. `NotFound` if one of them does not exist.

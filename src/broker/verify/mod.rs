@@ -1,12 +1,18 @@
 //! VerifyRepo: "save and test". Tries out what the credential can do, without side effects.
 //!
 //! * [`credential`]: does GitHub accept it, and what does it grant.
-//! * [`repository`]: does the repository resolve, are its branches there, do its rules let the broker in.
+//! * [`repository`]: does the repository resolve, are its branches there.
+//! * [`rules`]: do the staging branch's rules let the broker in.
 
 mod credential;
 mod repository;
+mod rules;
 
-use super::{Broker, access::Credential, error::Error};
+use super::{
+    Broker,
+    access::{Credential, not_bound},
+    error::Error,
+};
 use crate::{
     domain::{AccountId, Binding, BranchName, CredentialSource, RepoId, RepoName},
     github::Repository,
@@ -38,7 +44,7 @@ pub enum FindingCode {
     StagingBranchExists,
     /// The production branch exists.
     ProductionBranchExists,
-    /// No rule refuses the broker's push or pull request.
+    /// No ruleset refuses the broker's commits to staging.
     RulesAllow,
     /// The organization lets the credential in.
     OrganizationApproves,
@@ -96,12 +102,7 @@ impl Broker {
         let credential = self.credential(account).await?;
         let binding = self.store().binding(account, request.repository.as_ref()).await?;
         let bound = binding.as_ref().map(|binding| binding.repository.clone());
-        let name = request.repository.clone().or(bound).ok_or_else(|| {
-            Error::invalid(
-                "repository",
-                "must be given: no repository is configured for this account",
-            )
-        })?;
+        let name = request.repository.clone().or(bound).ok_or_else(|| not_bound(None))?;
         let mut check = Check { broker: self, request: &request, binding, findings: Vec::new() };
         let repository = check.run(&credential, &name).await?;
         let source = credential.source();
@@ -123,7 +124,7 @@ impl Check<'_> {
         let resolved = self.resolve(credential, name).await?;
         self.permissions(&granted, resolved.as_ref().map(|(_, repository)| repository));
         let Some((token, repository)) = resolved else { return Ok(None) };
-        self.branches(&token, &repository).await?;
+        self.branches(&token, &repository, credential.source()).await?;
         Ok(Some(repository))
     }
 

@@ -1,4 +1,4 @@
-//! Checks of the repository: does it resolve, are its branches there, do its rules let the broker in.
+//! Checks of the repository: does it resolve, are its branches there.
 
 use super::{Check, FindingCode};
 use crate::{
@@ -7,15 +7,9 @@ use crate::{
         error::{Error, Reason},
         refusal::{self, Context},
     },
-    domain::{BranchName, RepoName, Token},
+    domain::{BranchName, CredentialSource, RepoName, Token},
     github::{Kind, Repository},
 };
-
-/// Types of rules that refuse a direct push to a branch, unless the pusher may bypass them.
-const REFUSE_PUSH: [&str; 5] =
-    ["pull_request", "update", "required_status_checks", "merge_queue", "required_deployments"];
-/// The type of rule that refuses to create a branch.
-const REFUSE_CREATION: &str = "creation";
 
 impl Check<'_> {
     /// None if the repository cannot be seen, so that nothing in it can be checked.
@@ -109,6 +103,7 @@ impl Check<'_> {
         &mut self,
         token: &Token,
         repository: &Repository,
+        source: CredentialSource,
     ) -> Result<(), Error> {
         let bound = self.binding.as_ref();
         let staging = self.request.staging.clone().or_else(|| bound.map(|b| b.staging.clone()));
@@ -153,7 +148,7 @@ impl Check<'_> {
                 &branches_page,
             );
         }
-        self.rules(token, repository, &staging, staging_exists).await
+        self.rules(token, repository, source, &staging, staging_exists).await
     }
 
     /// Whether the branch exists; none if the repository is empty, which is a finding of its own.
@@ -183,50 +178,5 @@ impl Check<'_> {
             }
             Err(error) => Err(refusal::cannot_ask(error)),
         }
-    }
-
-    async fn rules(
-        &mut self,
-        token: &Token,
-        repository: &Repository,
-        staging: &BranchName,
-        exists: bool,
-    ) -> Result<(), Error> {
-        let code = FindingCode::RulesAllow;
-        let page = format!("{}/rules", repository.html_url);
-        let rules = match self.broker.github().branch_rules(token, &repository.name, staging).await
-        {
-            Ok(rules) => rules,
-            Err(error)
-                if matches!(error.kind, Kind::Forbidden | Kind::NotFound | Kind::Unsupported) =>
-            {
-                let message = format!("The rules of {staging} cannot be read.");
-                self.warning(
-                    code,
-                    message,
-                    "Look whether a rule refuses direct pushes to it.",
-                    &page,
-                );
-                return Ok(());
-            }
-            Err(error) => return Err(refusal::cannot_ask(error)),
-        };
-        let refuses =
-            |kind: &str| REFUSE_PUSH.contains(&kind) || (!exists && kind == REFUSE_CREATION);
-        let refusing: Vec<&str> =
-            rules.iter().map(|rule| rule.kind.as_str()).filter(|kind| refuses(kind)).collect();
-        if refusing.is_empty() {
-            self.ok(code, format!("No rule refuses commits to {staging}."));
-        } else {
-            let message =
-                format!("Rules of {staging} refuse direct commits: {}.", refusing.join(", "));
-            self.failed(
-                code,
-                message,
-                "Let the App (or the token's owner) bypass them, or leave the branch out.",
-                &page,
-            );
-        }
-        Ok(())
     }
 }

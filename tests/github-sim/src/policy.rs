@@ -58,6 +58,7 @@ pub(crate) fn check(
         let rules: Vec<Rule> = world
             .rules_for(repo.id, update.branch)
             .into_iter()
+            .filter(|(set, _)| !set.bypass)
             .map(|(_, rule)| rule.clone())
             .collect();
         (rules, world.protection_of(repo.id, update.branch).cloned())

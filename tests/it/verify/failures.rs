@@ -6,10 +6,7 @@ use ghbroker::proto::*;
 use github_sim::{Effect, Fault};
 use tonic::Code;
 
-use crate::harness::{
-    ACCOUNT, World,
-    status::{assert_reason, bad_fields},
-};
+use crate::harness::{ACCOUNT, World, status::assert_reason};
 
 fn request() -> VerifyRepoRequest {
     VerifyRepoRequest { account: ACCOUNT.into(), ..Default::default() }
@@ -64,5 +61,5 @@ async fn there_is_nothing_to_check() {
 
     world.register(ACCOUNT, crate::harness::INSTALLATION).await;
     let unbound = world.verify_repo(request()).await.unwrap_err();
-    assert_eq!(bad_fields(&unbound), ["repository"], "there is none to fall back to");
+    assert_reason(&unbound, Code::NotFound, "REPO_NOT_ACCESSIBLE");
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use ghbroker::proto::*;
-use github_sim::{Rule, seed};
+use github_sim::{Effect, Fault, Rule, seed};
 
 use FindingCode::{ProductionBranchExists, RepositoryResolves, RulesAllow, StagingBranchExists};
 use FindingLevel::{Failed, Ok, Warning};
 
 use super::{classic, connected_by, found, verify, verify_named};
-use crate::harness::{ACCOUNT, APP_ID, INSTALLATION, REPO, World, git::git};
+use crate::harness::{ACCOUNT, APP_ID, INSTALLATION, REPO, World, git::git, write};
 
 fn repository(name: &str) -> seed::Repository {
     let files = [("README.md".to_owned(), "# Read me\n".to_owned())].into();
@@ -135,6 +135,43 @@ async fn rules_that_refuse_pushes_to_staging() {
         let answer = verify(&world).await;
         let finding = found(&answer, RulesAllow, Failed);
         assert!(finding.message.contains("staging"), "{rule:?}: {finding:?}");
+    }
+}
+
+#[tokio::test]
+async fn rules_that_the_credential_may_bypass_are_none() {
+    let world = World::connected().await;
+    world.sim.commit(REPO, "staging", &[("a.txt", "a\n")]);
+    world.sim.add_ruleset(REPO, "staging", &[Rule::PullRequest, Rule::Update]);
+    world.sim.bypass_rulesets(REPO);
+    found(&verify(&world).await, RulesAllow, Ok);
+    world.commit("Past the rules", vec![write("b.txt", "b\n")]).await.unwrap();
+    // Another one that it may not bypass.
+    world.sim.add_ruleset(REPO, "staging", &[Rule::PullRequest]);
+    found(&verify(&world).await, RulesAllow, Failed);
+}
+
+#[tokio::test]
+async fn rules_of_which_github_does_not_tell_who_may_bypass_them() {
+    let world = World::connected().await;
+    world.sim.commit(REPO, "staging", &[("a.txt", "a\n")]);
+    world.sim.add_ruleset(REPO, "staging", &[Rule::PullRequest]);
+    let hidden = Effect::Status { status: 404, html: false };
+    world.sim.fault(Fault::once("GET /repos/{owner}/{repo}/rulesets/{ruleset_id}", hidden));
+    let answer = verify(&world).await;
+    let finding = found(&answer, RulesAllow, Warning);
+    assert!(finding.message.contains("pull_request"), "{finding:?}");
+}
+
+#[tokio::test]
+async fn a_rule_for_signed_commits_matters_to_tokens_of_users() {
+    let world = World::connected().await;
+    let mut by_token = World::start().await;
+    connected_by(&mut by_token, classic()).await;
+    for (world, level) in [(world, Ok), (by_token, Warning)] {
+        world.sim.commit(REPO, "staging", &[("a.txt", "a\n")]);
+        world.sim.add_ruleset(REPO, "staging", &[Rule::RequiredSignatures]);
+        found(&verify(&world).await, RulesAllow, level);
     }
 }
 

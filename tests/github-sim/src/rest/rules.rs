@@ -73,5 +73,6 @@ pub(super) fn get(call: &Call<'_>) -> Outcome {
         None => json!({"type": rule.type_name()}),
     });
     body["rules"] = rules.collect();
+    body["current_user_can_bypass"] = json!(if set.bypass { "always" } else { "never" });
     Ok(Answer::ok(body))
 }

@@ -89,9 +89,17 @@ impl Sim {
             name: format!("rules for {pattern}"),
             pattern: pattern.to_owned(),
             rules: rules.to_vec(),
+            bypass: false,
         };
         self.change(full_name, |repository| repository.rulesets.push(set));
         id
+    }
+
+    /// Lets everybody bypass the rulesets that a repository has.
+    pub fn bypass_rulesets(&self, full_name: &str) {
+        self.change(full_name, |repository| {
+            repository.rulesets.iter_mut().for_each(|set| set.bypass = true);
+        });
     }
 
     /// Protects the branches that match a pattern in the classic way: no force push, no deletion, changes

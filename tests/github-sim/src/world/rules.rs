@@ -66,6 +66,8 @@ pub(crate) struct Ruleset {
     pub name: String,
     pub pattern: String,
     pub rules: Vec<Rule>,
+    /// Whether everybody may bypass it.
+    pub bypass: bool,
 }
 
 /// Classic protection of the branches that match a pattern.
