@@ -128,14 +128,21 @@ async fn a_warm_token_near_its_end_is_renewed_without_a_caller_waiting() {
 #[tokio::test]
 async fn a_key_that_nobody_uses_is_not_renewed() {
     let world = World::connected().await;
-    let first = default(&world).await.token;
+    let idle = default(&world).await.token;
+    let used = || async { get(&world, request(&[("issues", "read")], None)).await.unwrap().token };
+    let first = used().await;
     let before = world.sim.count(MINT);
-    for _ in 0..4 {
-        world.advance(16 * MINUTE);
-    }
-    assert_eq!(mints_since(&world, before), 0);
-    assert_ne!(default(&world).await.token, first, "it has ended meanwhile");
-    assert_eq!(mints_since(&world, before), 1);
+    // Both are due at 40 to 45 minutes.
+    world.advance(20 * MINUTE);
+    used().await;
+    world.advance(26 * MINUTE);
+    world.until(async || Some(used().await).filter(|token| *token != first)).await;
+    assert_eq!(mints_since(&world, before), 1, "the one that is in use");
+    world.advance(15 * MINUTE);
+    let anew = default(&world).await;
+    assert_ne!(anew.token, idle, "it has ended meanwhile");
+    let end = world.sim.clock().now().unix_timestamp() + 3600;
+    assert_eq!(anew.expire_time.unwrap().seconds, end, "it was minted just now");
     world.finish().await;
 }
 
