@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_stream::Stream;
 use tonic::{service::Routes, transport::Server};
-use tower::util::MapResponseLayer;
+use tower::layer::layer_fn;
 use tracing::{info, warn};
 
 use listen::Connection;
@@ -164,7 +164,7 @@ async fn serve(
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         // Without max_connection_age_grace: with it tonic cuts the connection, and never says that it goes away.
         .max_connection_age(connection_age())
-        .layer(MapResponseLayer::new(rpc::explain_too_large))
+        .layer(layer_fn(rpc::Edge::around))
         .add_routes(routes)
         .serve_with_incoming_shutdown(connections, stopped)
         .await?;

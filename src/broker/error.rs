@@ -63,6 +63,12 @@ pub enum Reason {
     DatabaseUnavailable,
     /// The call took too long.
     DeadlineExceeded,
+    /// The broker does not have this method.
+    MethodUnknown,
+    /// The request is compressed in a way that the broker does not read.
+    CompressionUnknown,
+    /// The request is not a message of its method.
+    MalformedRequest,
     /// A fault of the broker or its configuration.
     Internal,
 }

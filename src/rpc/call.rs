@@ -3,12 +3,15 @@
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
-use tokio::task::JoinError;
-use tonic::{Response, Status};
+use tokio::{
+    task::JoinError,
+    time::{Instant, timeout_at},
+};
+use tonic::{Request, Response, Status};
 use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
-use super::{present::presentable, status};
+use super::{deadline::Deadline, present::presentable, status};
 use crate::{
     broker::{Error, Reason},
     domain::redact,
@@ -21,15 +24,20 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 pub(super) const COMMIT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Key of the id by which the log knows the call, in the metadata of every error.
-const REQUEST_ID: &str = "request_id";
+pub(super) const REQUEST_ID: &str = "request_id";
 /// All that a caller learns of a panic.
 const BUG: &str = "the broker failed";
+
+/// A request, and when its call has to end: when the caller gives up, and after `most` at the latest.
+pub(super) fn open<T>(request: Request<T>, most: Duration) -> (Instant, T) {
+    (Deadline::of(request.extensions(), most), request.into_inner())
+}
 
 /// Runs one call: in a span with an id, within its deadline; a failure is logged once, here, with its cause.
 pub(super) async fn run<T>(
     rpc: &'static str,
     account: &str,
-    deadline: Duration,
+    deadline: Instant,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<Response<T>, Status> {
     let request_id = Uuid::now_v7();
@@ -37,24 +45,25 @@ pub(super) async fn run<T>(
     let account = redact(&account);
     let span = info_span!("call", rpc, %request_id, account);
     async {
-        let error =
-            match tokio::time::timeout(deadline, AssertUnwindSafe(work).catch_unwind()).await {
-                Ok(Ok(Ok(answer))) => return Ok(Response::new(answer)),
-                Ok(Ok(Err(error))) => error,
-                Ok(Err(_)) => Error::new(Reason::Internal, BUG),
-                Err(_) => Error::new(
-                    Reason::DeadlineExceeded,
-                    format!(
-                        "the call was not done within {} s; read the state before you try again",
-                        deadline.as_secs()
-                    ),
-                ),
-            };
+        let error = match timeout_at(deadline, AssertUnwindSafe(work).catch_unwind()).await {
+            Ok(Ok(Ok(answer))) => return Ok(Response::new(answer)),
+            Ok(Ok(Err(error))) => error,
+            Ok(Err(_)) => Error::new(Reason::Internal, BUG),
+            Err(_) => too_late(),
+        };
         let error = log(presentable(error), request_id).with(REQUEST_ID, request_id);
         Err(status::of(error, &account))
     }
     .instrument(span)
     .await
+}
+
+/// The deadline was over.
+pub(super) fn too_late() -> Error {
+    Error::new(
+        Reason::DeadlineExceeded,
+        "the call was not done in time; read the state before you try again",
+    )
 }
 
 /// What became of a call's own task. A panic has its message in the error, which may hold what was being worked on: that

@@ -30,9 +30,9 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::ConfigureRepoRequest>,
     ) -> Result<Response<proto::ConfigureRepoResponse>, Status> {
-        let request = request.into_inner();
+        let (deadline, request) = call::open(request, DEADLINE);
         let account = request.account.clone();
-        call::run("ConfigureRepo", &account, DEADLINE, async {
+        call::run("ConfigureRepo", &account, deadline, async {
             let binding = self.broker.bind_repository(bind_request(request)?).await?;
             Ok(proto::ConfigureRepoResponse { binding: Some(translate::binding(binding)) })
         })
@@ -43,8 +43,8 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::GetConnectionRequest>,
     ) -> Result<Response<proto::GetConnectionResponse>, Status> {
-        let request = request.into_inner();
-        call::run("GetConnection", &request.account, DEADLINE, async {
+        let (deadline, request) = call::open(request, DEADLINE);
+        call::run("GetConnection", &request.account, deadline, async {
             let connection = self.broker.connection(&account(&request.account)?).await?;
             let effective = connection.effective.map(translate::source).unwrap_or_default();
             Ok(proto::GetConnectionResponse {
@@ -61,8 +61,8 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::DisconnectRequest>,
     ) -> Result<Response<proto::DisconnectResponse>, Status> {
-        let request = request.into_inner();
-        call::run("Disconnect", &request.account, DEADLINE, async {
+        let (deadline, request) = call::open(request, DEADLINE);
+        call::run("Disconnect", &request.account, deadline, async {
             let done = self.broker.disconnect(&account(&request.account)?).await?;
             Ok(proto::DisconnectResponse {
                 disconnected: done.existed,

@@ -1,6 +1,5 @@
 //! The service CredentialBroker.
 
-use tokio::time::Instant;
 use tonic::{Request, Response, Status, async_trait};
 use tracing::Instrument;
 
@@ -38,9 +37,9 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::RegisterInstallationRequest>,
     ) -> Result<Response<proto::RegisterInstallationResponse>, Status> {
-        let request = request.into_inner();
+        let (deadline, request) = call::open(request, DEADLINE);
         let account = request.account.clone();
-        call::run("RegisterInstallation", &account, DEADLINE, async {
+        call::run("RegisterInstallation", &account, deadline, async {
             let installation =
                 self.broker.register_installation(register_request(request)?).await?;
             Ok(proto::RegisterInstallationResponse {
@@ -54,9 +53,9 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::SetPatRequest>,
     ) -> Result<Response<proto::SetPatResponse>, Status> {
-        let request = request.into_inner();
+        let (deadline, request) = call::open(request, DEADLINE);
         let account = request.account.clone();
-        call::run("SetPat", &account, DEADLINE, async {
+        call::run("SetPat", &account, deadline, async {
             let (account, token, kind) = pat_request(request)?;
             let pat = self.broker.set_pat(account, token, kind).await?;
             Ok(proto::SetPatResponse { pat: Some(translate::pat(pat)) })
@@ -68,8 +67,8 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::VerifyRepoRequest>,
     ) -> Result<Response<proto::VerifyRepoResponse>, Status> {
-        let request = request.into_inner();
-        call::run("VerifyRepo", &request.account, DEADLINE, async {
+        let (deadline, request) = call::open(request, DEADLINE);
+        call::run("VerifyRepo", &request.account, deadline, async {
             let found = self.broker.verify(verify_request(&request)?).await?;
             let (repository_id, repository) =
                 found.repository.map_or((0, String::new()), |(id, name)| (id.0, name.to_string()));
@@ -88,8 +87,8 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::GetRepoTokenRequest>,
     ) -> Result<Response<proto::GetRepoTokenResponse>, Status> {
-        let request = request.into_inner();
-        call::run("GetRepoToken", &request.account, DEADLINE, async {
+        let (deadline, request) = call::open(request, DEADLINE);
+        call::run("GetRepoToken", &request.account, deadline, async {
             let vended = self.broker.vend(vend_request(&request)?).await?;
             Ok(proto::GetRepoTokenResponse {
                 token: vended.token.expose().to_owned(),
@@ -109,10 +108,10 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::CommitFilesRequest>,
     ) -> Result<Response<proto::CommitFilesResponse>, Status> {
-        let request = request.into_inner();
+        let (deadline, request) = call::open(request, COMMIT_DEADLINE);
         let account = request.account.clone();
-        call::run("CommitFiles", &account, COMMIT_DEADLINE, async {
-            let request = commit_request(request, Instant::now() + COMMIT_DEADLINE)?;
+        call::run("CommitFiles", &account, deadline, async {
+            let request = commit_request(request, deadline)?;
             let broker = self.broker.clone();
             // A task of its own: a caller who gives up does not stop a commit half way.
             let work = tokio::spawn(async move { broker.commit(request).await }.in_current_span());
@@ -135,9 +134,9 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::OpenPromotionPrRequest>,
     ) -> Result<Response<proto::OpenPromotionPrResponse>, Status> {
-        let request = request.into_inner();
+        let (deadline, request) = call::open(request, DEADLINE);
         let account = request.account.clone();
-        call::run("OpenPromotionPr", &account, DEADLINE, async {
+        call::run("OpenPromotionPr", &account, deadline, async {
             let request = promote_request(request)?;
             let broker = self.broker.clone();
             let work = tokio::spawn(async move { broker.promote(request).await }.in_current_span());
@@ -158,9 +157,9 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::ReportRejectedTokenRequest>,
     ) -> Result<Response<proto::ReportRejectedTokenResponse>, Status> {
-        let request = request.into_inner();
+        let (deadline, request) = call::open(request, DEADLINE);
         let account = request.account.clone();
-        call::run("ReportRejectedToken", &account, DEADLINE, async {
+        call::run("ReportRejectedToken", &account, deadline, async {
             let (account, token) = rejected_request(request)?;
             Ok(proto::ReportRejectedTokenResponse {
                 dropped: self.broker.reject_token(&account, &token),

@@ -4,17 +4,19 @@
 //! * [`translate`]: domain types become answers.
 //! * [`status`]: the only place where an error becomes a gRPC status.
 //! * [`present`]: what of an error goes out.
-//! * [`too_large`]: a request that no handler sees.
-//! * [`call`]: what every call has: a span with an id, a deadline, and a status in the end.
+//! * [`call`]: what every call has: a span with an id, a [`deadline`], and a status in the end.
+//! * [`edge`]: calls that come to no handler. [`room`]: how large a request may be.
 
 mod call;
 mod connection_admin;
 mod credential_broker;
+mod deadline;
+mod edge;
 mod fields;
 mod present;
 mod requests;
+mod room;
 mod status;
-mod too_large;
 mod translate;
 
 use tonic::service::Routes;
@@ -22,7 +24,10 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 
 pub use connection_admin::Admin;
 pub use credential_broker::CredentialBrokerRpc;
-pub use too_large::explain_too_large;
+pub use edge::Edge;
+pub use room::{MAX_COMMIT, MAX_REQUEST};
+
+use room::Rooms;
 
 use crate::{
     broker::Broker,
@@ -35,19 +40,22 @@ use crate::{
 /// Full names of the services whose health is reported.
 pub const SERVICES: [&str; 2] = ["ghbroker.v1.CredentialBroker", "ghbroker.v1.ConnectionAdmin"];
 
-/// Largest request: CommitFiles with its files. All other requests are bounded by their fields.
-pub const MAX_REQUEST: usize = 48 * 1024 * 1024;
-
 /// All services of the main port: the broker's two, health, and reflection.
 pub fn routes<H: Health>(
     broker: &Broker,
     health: HealthServer<H>,
 ) -> Result<Routes, tonic_reflection::server::Error> {
-    let broker_service = CredentialBrokerServer::new(CredentialBrokerRpc::new(broker.clone()))
-        .max_decoding_message_size(MAX_REQUEST);
+    let broker_service = |room| {
+        CredentialBrokerServer::new(CredentialBrokerRpc::new(broker.clone()))
+            .max_decoding_message_size(room)
+    };
+    let admin = ConnectionAdminServer::new(Admin::new(broker.clone()));
     let mut routes = Routes::new(health)
-        .add_service(broker_service)
-        .add_service(ConnectionAdminServer::new(Admin::new(broker.clone())));
+        .add_service(Rooms {
+            large: broker_service(MAX_COMMIT),
+            small: broker_service(MAX_REQUEST),
+        })
+        .add_service(admin.max_decoding_message_size(MAX_REQUEST));
     routes = routes.add_service(reflection().build_v1()?);
     Ok(routes.add_service(reflection().build_v1alpha()?))
 }

@@ -41,6 +41,9 @@ fn code_and_word(reason: Reason) -> (Code, &'static str) {
         Reason::GithubUnavailable => (Code::Unavailable, "GITHUB_UNAVAILABLE"),
         Reason::DatabaseUnavailable => (Code::Unavailable, "DATABASE_UNAVAILABLE"),
         Reason::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+        Reason::MethodUnknown => (Code::Unimplemented, "METHOD_UNKNOWN"),
+        Reason::CompressionUnknown => (Code::Unimplemented, "COMPRESSION_UNKNOWN"),
+        Reason::MalformedRequest => (Code::Internal, "MALFORMED_REQUEST"),
         Reason::Internal => (Code::Internal, "INTERNAL"),
     }
 }

@@ -5,7 +5,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use super::APP_CLIENT_SECRET;
 
-/// Asserts the contract of every error: one ErrorInfo of ours with this reason, and a sentence. Gives back the details.
+/// Asserts the contract of every error: one ErrorInfo of ours with this reason and the call's id, and a sentence. Gives back the details.
 #[track_caller]
 pub fn assert_reason(status: &Status, code: Code, reason: &str) -> ErrorDetails {
     assert_no_secret(status);
@@ -13,6 +13,8 @@ pub fn assert_reason(status: &Status, code: Code, reason: &str) -> ErrorDetails 
     let info = details.error_info().unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
     assert_eq!((status.code(), info.reason.as_str()), (code, reason), "{}", status.message());
     assert_eq!(info.domain, "ghbroker");
+    let request_id = info.metadata.get("request_id").map(String::as_str).unwrap_or_default();
+    assert!(uuid::Uuid::try_parse(request_id).is_ok(), "no request id in {info:?}");
     assert!(status.message().len() > 10, "{:?} is no sentence", status.message());
     match code {
         Code::FailedPrecondition => assert!(details.precondition_failure().is_some()),

@@ -1,0 +1,130 @@
+//! Calls that come to no handler: tonic refuses them in words of its own, or the caller's time is over before. They get the
+//! form of every other error.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::time::timeout_at;
+use tonic::{
+    Code, Status,
+    body::Body,
+    codegen::{
+        Service,
+        http::{Request, Response},
+    },
+};
+use tracing::info;
+use uuid::Uuid;
+
+use super::{
+    call::{REQUEST_ID, too_late},
+    deadline::Deadline,
+    room::{MAX_COMMIT, MAX_REQUEST},
+    status,
+};
+use crate::{
+    broker::{Error, Reason},
+    domain::redact,
+};
+
+/// Health and reflection: not of this contract, and with streams that are to last.
+const NOT_OURS: &str = "/grpc.";
+/// Longest path of a call that is logged.
+const MAX_PATH: usize = 128;
+
+/// All services of a port, with the answers of this module.
+#[derive(Clone)]
+pub struct Edge<S>(S);
+
+impl<S> Edge<S> {
+    /// Puts it around `services`.
+    pub fn around(services: S) -> Self {
+        Self(services)
+    }
+}
+
+impl<S> Service<Request<Body>> for Edge<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if request.uri().path().starts_with(NOT_OURS) {
+            return Box::pin(self.0.call(request));
+        }
+        let path = redact(&request.uri().path().chars().take(MAX_PATH).collect::<String>());
+        let deadline = Deadline::asked(request.headers());
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(deadline);
+        }
+        let answer = self.0.call(request);
+        Box::pin(async move {
+            let answered = match deadline {
+                Some(deadline) => timeout_at(deadline.edge, answer).await,
+                None => Ok(answer.await),
+            };
+            match answered {
+                Ok(answer) => Ok(explained(answer?, &path)),
+                Err(_) => Ok(refused(too_late(), "its caller's time is over", &path).into_http()),
+            }
+        })
+    }
+}
+
+/// Gives an error of tonic's own the details that ours have; leaves all other answers as they are.
+fn explained(mut answer: Response<Body>, path: &str) -> Response<Body> {
+    // An answer of success has no status in its headers.
+    let status = Status::from_header_map(answer.headers());
+    let Some(status) = status.filter(|status| status.details().is_empty()) else { return answer };
+    if let Some(error) = error(&status) {
+        // Fails for a message that is no header, and what is percent-encoded always is one.
+        drop(refused(error, status.message(), path).add_header(answer.headers_mut()));
+    }
+    answer
+}
+
+/// What tonic means.
+fn error(status: &Status) -> Option<Error> {
+    match status.code() {
+        Code::OutOfRange => Some(Error::invalid(
+            "request",
+            format!(
+                "is too large: CommitFiles takes {} MiB (split the files into several commits), every other call {} KiB",
+                MAX_COMMIT / 1024 / 1024,
+                MAX_REQUEST / 1024
+            ),
+        )),
+        Code::Unimplemented if status.message().is_empty() => Some(Error::new(
+            Reason::MethodUnknown,
+            "this broker does not have this method; its reflection lists what it has",
+        )),
+        Code::Unimplemented => Some(Error::new(
+            Reason::CompressionUnknown,
+            "the request is compressed, which this broker does not read; send it as it is",
+        )),
+        Code::Internal | Code::Unknown => Some(Error::new(
+            Reason::MalformedRequest,
+            "the request is not a message of this method; make it with code that is generated from the broker's .proto files",
+        )),
+        _ => None,
+    }
+}
+
+fn refused(error: Error, cause: &str, path: &str) -> Status {
+    let request_id = Uuid::now_v7();
+    let reason = status::word(error.reason);
+    info!(reason, %request_id, path, cause, "call refused before its handler");
+    status::of(error.with(REQUEST_ID, request_id), "")
+}

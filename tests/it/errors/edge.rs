@@ -1,0 +1,77 @@
+//! What tonic refuses has the form of every other error.
+
+use ghbroker::proto::*;
+use prost_types::Duration;
+use tonic::Code;
+
+use super::{BROKER, call_raw, frame};
+use crate::harness::{
+    ACCOUNT, World,
+    status::{assert_reason, bad_fields},
+    write,
+};
+
+const NO_HEADER: (&str, &str) = ("x-nothing", "at-all");
+
+#[tokio::test]
+async fn an_unknown_method_or_service() {
+    let world = World::start().await;
+    for path in [&format!("{BROKER}/MakeCoffee"), "/no.such.Service/Call", "/"] {
+        let refused = call_raw(&world, path, NO_HEADER, frame(&Duration::default())).await;
+        assert_reason(&refused, Code::Unimplemented, "METHOD_UNKNOWN");
+    }
+    // Health says in its own words that it does not know a service.
+    let unknown = tonic_health::pb::HealthCheckRequest { service: "nobody".into() };
+    let path = "/grpc.health.v1.Health/Check";
+    let refused = call_raw(&world, path, NO_HEADER, frame(&unknown)).await;
+    assert_eq!((refused.code(), refused.details()), (Code::NotFound, &[][..]));
+}
+
+#[tokio::test]
+async fn what_is_no_message_of_the_method() {
+    let world = World::start().await;
+    let path = format!("{BROKER}/GetRepoToken");
+    // The field of the account as a number.
+    let number = frame(&Duration { seconds: 5, nanos: 0 });
+    let compressed_flag = [&[1][..], &number[1..]].concat();
+    for body in [number, compressed_flag, vec![0, 0, 0, 0, 9, 1], Vec::new()] {
+        let refused = call_raw(&world, &path, NO_HEADER, body).await;
+        assert_reason(&refused, Code::Internal, "MALFORMED_REQUEST");
+    }
+}
+
+#[tokio::test]
+async fn compression_that_the_broker_does_not_read() {
+    let world = World::start().await;
+    let path = format!("{BROKER}/GetRepoToken");
+    let body = frame(&GetRepoTokenRequest::default());
+    let refused = call_raw(&world, &path, ("grpc-encoding", "gzip"), body).await;
+    assert_reason(&refused, Code::Unimplemented, "COMPRESSION_UNKNOWN");
+}
+
+#[tokio::test]
+async fn only_commit_files_has_room() {
+    let world = World::connected().await;
+    let big = "x".repeat(400 * 1024);
+    let pat = SetPatRequest { account: ACCOUNT.into(), token: big.clone() };
+    let binding = ConfigureRepoRequest { account: big.clone(), ..Default::default() };
+    for refused in
+        [world.set_pat(pat).await.unwrap_err(), world.configure_repo(binding).await.unwrap_err()]
+    {
+        assert_eq!(bad_fields(&refused), ["request"]);
+        assert!(refused.message().contains("320 KiB"), "{}", refused.message());
+    }
+    world.commit("Add a file", vec![write("big.txt", big)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_longest_description_in_any_language_has_room() {
+    let world = World::connected().await;
+    world.commit("Add a file", vec![write("a.txt", "a")]).await.unwrap();
+    let request = OpenPromotionPrRequest {
+        account: ACCOUNT.into(),
+        body: Some("𓀀".repeat(65_536)),
+        ..Default::default()
+    };
+    assert!(world.open_promotion_pr(request).await.unwrap().created);
+}
