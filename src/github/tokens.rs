@@ -60,7 +60,14 @@ impl GitHub {
         let call = Call::post("/app/installations/{installation_id}/access_tokens", url)
             .repeatable()
             .json(&body, 0)?;
-        self.send_as_app(call).await?.read::<MintedJson>()?.try_into()
+        let json: MintedJson = self.send_as_app(call).await?.read()?;
+        let unsaid = json.permissions.is_none();
+        let mut minted = MintedToken::try_from(json)?;
+        if unsaid {
+            // GitHub always says it; a host that does not is believed to have done as it was asked.
+            minted.permissions = permissions;
+        }
+        Ok(minted)
     }
 
     /// Ends an installation token before its time. One that GitHub no longer knows is ended already.

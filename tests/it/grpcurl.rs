@@ -302,10 +302,8 @@ async fn shows_every_bad_field() {
 #[tokio::test]
 async fn shows_what_must_hold_first() {
     let world = World::connected().await;
-    world
-        .commit("Nothing", vec![crate::harness::write("README.md", "# Warehouse\n")])
-        .await
-        .unwrap();
+    let repository = world.sim.git_dir(crate::harness::REPO);
+    crate::harness::git::git(&repository, &["branch", "staging", "main"]);
     let body = json!({ "account": ACCOUNT });
     let status = Grpcurl::of(&world).refusal("OpenPromotionPr", body).await;
     assert_eq!(status["code"], 9);

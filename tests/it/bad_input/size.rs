@@ -106,7 +106,7 @@ async fn the_longest_of_everything_is_fine() {
     let request = CommitFilesRequest {
         request_id: "r".repeat(128),
         message: format!("Headline\n\n{}", "b".repeat(60_000)),
-        ..commit(vec![write(&format!("{}.sql", "d/".repeat(100) + &"f".repeat(200)), "x")])
+        ..commit(vec![write(&format!("{}.sql", "d/".repeat(99) + &"f".repeat(200)), "x")])
     };
     world.commit_files(request).await.unwrap();
     let request = OpenPromotionPrRequest {
