@@ -2,7 +2,7 @@
 
 use sea_orm::{
     ActiveValue::Set,
-    SqlErr,
+    Condition, ExprTrait, SqlErr,
     entity::prelude::*,
     sea_query::{Expr, OnConflict},
 };
@@ -51,6 +51,25 @@ impl Store {
     /// Binds an installation to its account in place of any other one. [`Error::InstallationTaken`] if it is
     /// another account's, which the database decides, so that of two at once exactly one wins.
     pub async fn bind_installation(&self, installation: &Installation) -> Result<(), Error> {
+        self.put_installation(installation, Condition::all()).await
+    }
+
+    /// Records that an account waits for its installation, unless it has one on this host that was not revoked.
+    pub async fn await_installation(&self, pending: &Installation) -> Result<(), Error> {
+        let column = |column: Column| Expr::col((Entity, column));
+        let none = Condition::any()
+            .add(column(Column::InstallationId).is_null())
+            .add(column(Column::Status).eq(ConnectionStatus::Revoked.as_str()))
+            .add(column(Column::Host).ne(&self.settings.github_host));
+        self.put_installation(pending, none).await
+    }
+
+    /// Stores an installation in place of the account's other one if `replaces` holds for that.
+    async fn put_installation(
+        &self,
+        installation: &Installation,
+        replaces: Condition,
+    ) -> Result<(), Error> {
         let row = ActiveModel {
             account: Set(installation.account.to_string()),
             host: Set(self.settings.github_host.clone()),
@@ -73,6 +92,7 @@ impl Store {
                 Column::UpdatedAt,
             ])
             .value(Column::RegisteredAt, Expr::cust(REGISTERED_AT))
+            .action_cond_where(replaces)
             .to_owned();
         self.within(async {
             let done = Entity::insert(row).on_conflict(replace).exec_without_returning(&self.db);

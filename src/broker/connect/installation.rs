@@ -78,12 +78,8 @@ impl Broker {
         self.stored_installation(account).await
     }
 
-    /// Notes that an organization owner was asked, unless there is an installation already.
+    /// Notes that an organization owner was asked, unless there is an installation already that was not uninstalled.
     async fn await_approval(&self, account: &AccountId) -> Result<Installation, Error> {
-        if let Some(present) = self.store().installation(account).await?.filter(|i| i.id.is_some())
-        {
-            return Ok(present);
-        }
         let pending = Installation {
             account: account.clone(),
             id: None,
@@ -92,7 +88,7 @@ impl Broker {
             status: ConnectionStatus::PendingApproval,
             registered_at: self.now(),
         };
-        self.store().bind_installation(&pending).await?;
+        self.store().await_installation(&pending).await?;
         self.stored_installation(account).await
     }
 

@@ -97,6 +97,22 @@ async fn a_request_for_approval_takes_no_working_installation_away() {
 }
 
 #[tokio::test]
+async fn an_uninstalled_app_that_is_asked_for_again_waits_for_approval() {
+    let world = World::connected().await;
+    world.sim.uninstall(INSTALLATION as u64);
+    let gone = token(&world, ACCOUNT).await.unwrap_err();
+    assert_reason(&gone, Code::FailedPrecondition, "INSTALLATION_GONE");
+
+    let mut requested = installed(ACCOUNT, 0);
+    requested.setup_action = SetupAction::Request.into();
+    let pending = world.register_installation(requested).await.unwrap().installation.unwrap();
+    assert_eq!(pending.status(), ConnectionStatus::PendingApproval);
+    assert_eq!(connection(&world, ACCOUNT).await.unwrap().installation, Some(pending));
+    let waiting = token(&world, ACCOUNT).await.unwrap_err();
+    assert_reason(&waiting, Code::FailedPrecondition, "INSTALLATION_PENDING");
+}
+
+#[tokio::test]
 async fn of_two_accounts_at_once_one_gets_the_installation() {
     let world = World::start().await;
     let (a, b) = tokio::join!(
