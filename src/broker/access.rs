@@ -139,7 +139,7 @@ impl Broker {
         }
     }
 
-    fn open_pat(&self, about: Pat, sealed: &SealedSecret) -> Result<OpenPat, Error> {
+    pub(super) fn open_pat(&self, about: Pat, sealed: &SealedSecret) -> Result<OpenPat, Error> {
         let place = pat_place(&about.account, &sealed.row_id, sealed.row_version);
         let plain = self.inner.parts.keys.open(&place, sealed).map_err(Error::internal)?;
         let token = std::str::from_utf8(&plain).map_err(Error::internal)?.to_owned();

@@ -64,13 +64,16 @@ struct Inner {
     /// One commit at a time for each repository of an account: GitHub advises against parallel changes, and they would only
     /// race. Not across accounts: nobody can make another one wait.
     turns: DashMap<(AccountId, RepoId), Arc<tokio::sync::Mutex<()>>>,
+    /// When GitHub was asked whether it still takes an account's personal access token.
+    pats_asked_about: DashMap<AccountId, time::OffsetDateTime>,
 }
 
 impl Broker {
     /// A broker with an empty token cache.
     pub fn new(parts: Parts) -> Self {
         let tokens = TokenCache::new(parts.github.clone(), parts.clock.clone());
-        Self { inner: Arc::new(Inner { parts, tokens, turns: DashMap::new() }) }
+        let (turns, pats_asked_about) = (DashMap::new(), DashMap::new());
+        Self { inner: Arc::new(Inner { parts, tokens, turns, pats_asked_about }) }
     }
 
     /// The token cache, to be kept fresh by [`tokens::keep_fresh`].

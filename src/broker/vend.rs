@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dashmap::Entry;
 use time::OffsetDateTime;
 use tracing::info;
 
@@ -9,8 +10,15 @@ use super::{
     Broker,
     access::Credential,
     error::{Error, Reason},
+    refusal,
 };
-use crate::domain::{AccountId, CredentialSource, Permissions, RepoName, Token};
+use crate::{
+    domain::{AccountId, ConnectionStatus, CredentialSource, Permissions, RepoName, Token},
+    github::Kind,
+};
+
+/// GitHub is not asked more often about one account's token, however often it is reported.
+const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -75,10 +83,45 @@ impl Broker {
         })
     }
 
-    /// Forgets a cached token that GitHub answered 401 to.
-    pub fn reject_token(&self, account: &AccountId, token: &Token) -> bool {
-        let dropped = self.inner.tokens.reject(account, token);
+    /// Forgets a token that a caller says GitHub answered 401 to: a cached one, or the stored personal access token once
+    /// GitHub itself says so.
+    pub async fn reject_token(&self, account: &AccountId, token: &Token) -> Result<bool, Error> {
+        let dropped =
+            self.inner.tokens.reject(account, token) || self.pat_is_dead(account, token).await?;
         info!(%account, dropped, "a caller reports a rejected token");
-        dropped
+        Ok(dropped)
+    }
+
+    /// Asks GitHub about the account's own token. One that it refuses is not used any more: without a person's doing
+    /// there is no other one, so that a caller's word is not enough.
+    async fn pat_is_dead(&self, account: &AccountId, token: &Token) -> Result<bool, Error> {
+        let Some((about, sealed)) = self.store().pat(account).await? else { return Ok(false) };
+        let pat = self.open_pat(about, &sealed)?;
+        if pat.token.hashed() != token.hashed() || self.usable(&pat).is_err() {
+            return Ok(false);
+        }
+        if !self.may_ask_about_pat(account) {
+            return Ok(false);
+        }
+        match self.github().user(token).await {
+            Err(error) if error.kind == Kind::Unauthorized => {
+                self.note_pat(account, &pat.row_id, ConnectionStatus::Revoked).await;
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) => Err(refusal::cannot_ask(error)),
+        }
+    }
+
+    fn may_ask_about_pat(&self, account: &AccountId) -> bool {
+        let (asked, now) = (&self.inner.pats_asked_about, self.now());
+        asked.retain(|_, at| now - *at < ASK_EVERY);
+        match asked.entry(account.clone()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(now);
+                true
+            }
+        }
     }
 }

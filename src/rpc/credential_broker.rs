@@ -162,7 +162,7 @@ impl CredentialBroker for CredentialBrokerRpc {
         call::run("ReportRejectedToken", &account, deadline, async {
             let (account, token) = rejected_request(request)?;
             Ok(proto::ReportRejectedTokenResponse {
-                dropped: self.broker.reject_token(&account, &token),
+                dropped: self.broker.reject_token(&account, &token).await?,
             })
         })
         .await

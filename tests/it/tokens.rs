@@ -303,6 +303,25 @@ async fn a_rejected_token_is_reported_and_replaced() {
 }
 
 #[tokio::test]
+async fn reports_cost_a_mint_every_ten_seconds_at_most() {
+    let world = World::connected().await;
+    let report = async || {
+        let token = default(&world).await.token;
+        let request = proto::ReportRejectedTokenRequest { account: ACCOUNT.into(), token };
+        world.report_rejected_token(request).await.unwrap().dropped
+    };
+    let before = world.sim.count(MINT);
+    assert!(report().await);
+    for _ in 0..5 {
+        assert!(!report().await);
+    }
+    assert_eq!(mints_since(&world, before), 2);
+    world.advance(Duration::from_secs(10));
+    assert!(report().await);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_machine_whose_clock_is_five_minutes_off_works() {
     for (ahead, seconds) in [(true, 300), (false, 300)] {
         let world = World::start().await;

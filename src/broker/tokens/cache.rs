@@ -31,6 +31,10 @@ pub struct Vended {
 /// A token that is older than this much before its end is not handed out even in an outage: it would end on the way.
 const LEAST_LIFE: Duration = Duration::from_secs(60);
 
+/// A caller that reports every new token, too, costs one mint in this time and not one each call. A new token that is
+/// refused so soon is one that GitHub does not know everywhere yet.
+const REJECT_EVERY: Duration = Duration::from_secs(10);
+
 /// Installation tokens by what they are for. Cheap to clone.
 #[derive(Clone)]
 pub struct TokenCache {
@@ -76,17 +80,26 @@ impl TokenCache {
         slot.token.as_ref().filter(|token| token.lives(now, min_ttl)).cloned()
     }
 
-    /// Forgets the token that GitHub answered 401 to, if it is cached for this account.
+    /// Forgets the token that GitHub answered 401 to, if it is cached for this account. Not again within
+    /// [`REJECT_EVERY`] for one key: each time costs a mint.
     pub fn reject(&self, account: &AccountId, token: &Token) -> bool {
-        let rejected = token.hashed();
-        let mut dropped = false;
-        for mut slot in self.inner.slots.iter_mut().filter(|slot| slot.key().account == *account) {
-            if slot.token.as_ref().is_some_and(|cached| cached.token.hashed() == rejected) {
-                slot.token = None;
-                dropped = true;
-            }
+        let hash = token.hashed();
+        let is_it = |slot: &Slot| slot.token.as_ref().is_some_and(|cached| cached.hash == hash);
+        let mut slots = self.inner.slots.iter();
+        let found = slots.find(|slot| slot.key().account == *account && is_it(slot));
+        // The reference locks a part of the map.
+        let Some(key) = found.map(|slot| slot.key().clone()) else { return false };
+        drop(slots);
+        let Some(mut slot) = self.inner.slots.get_mut(&key).filter(|slot| is_it(slot)) else {
+            return false;
+        };
+        let now = self.inner.clock.now();
+        if slot.rejected.is_some_and(|at| now - at < REJECT_EVERY) {
+            return false;
         }
-        dropped
+        slot.rejected = Some(now);
+        slot.token = None;
+        true
     }
 
     /// Forgets everything of an account, failures too, and gives back the tokens that were cached. A mint that is

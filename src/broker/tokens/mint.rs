@@ -112,6 +112,7 @@ impl TokenCache {
             minted_at: now,
             ends_at,
             renew_at: ends_at.saturating_sub(RENEW_BEFORE).saturating_sub(jitter),
+            hash: minted.token.hashed(),
             token: minted.token,
             expires_at: minted.expires_at,
             permissions: minted.permissions,

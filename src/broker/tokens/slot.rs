@@ -30,6 +30,8 @@ pub struct Key {
 pub struct CachedToken {
     /// The token.
     pub token: Token,
+    /// Its hash, by which it is found again.
+    pub(super) hash: String,
     /// When GitHub stops accepting it, by GitHub's clock.
     pub expires_at: OffsetDateTime,
     /// What GitHub granted.
@@ -69,6 +71,8 @@ pub(super) struct Slot {
     pub flight: Option<Flight>,
     /// The last failure, and until when it answers for GitHub.
     pub failed: Option<(OffsetDateTime, Arc<MintError>)>,
+    /// When its token was last reported as refused.
+    pub rejected: Option<OffsetDateTime>,
     /// Unix seconds of the last use: renewal is only for keys in use.
     pub used: AtomicI64,
 }

@@ -117,6 +117,35 @@ async fn a_new_token_takes_the_place_of_the_old_one_at_once() {
 }
 
 #[tokio::test]
+async fn a_reported_token_is_not_used_any_more_once_github_refuses_it() {
+    const USER: &str = "GET /user";
+    let world = World::start().await;
+    let secret = world.pat(classic());
+    world.set_pat(pat(ACCOUNT, &secret)).await.unwrap();
+    world.configure_repo(bind(ACCOUNT, REPO)).await.unwrap();
+    let report = async |token: &str| {
+        let request = ReportRejectedTokenRequest { account: ACCOUNT.into(), token: token.into() };
+        world.report_rejected_token(request).await.unwrap().dropped
+    };
+    let before = world.sim.count(USER);
+    assert!(!report("ghp_anotherAnotherAnotherAnotherAnother00").await);
+    assert_eq!(world.sim.count(USER), before, "only the account's own token is asked about");
+    for _ in 0..3 {
+        assert!(!report(&secret).await, "GitHub still takes it");
+    }
+    assert_eq!(world.sim.count(USER), before + 1);
+    assert_eq!(token(&world, ACCOUNT).await.unwrap().token, secret);
+
+    world.sim.revoke_pat(&secret);
+    world.advance(std::time::Duration::from_secs(10));
+    assert!(report(&secret).await);
+    let refused = token(&world, ACCOUNT).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, "CREDENTIAL_REJECTED");
+    let seen = connection(&world, ACCOUNT).await.unwrap().pat.unwrap();
+    assert_eq!(seen.status(), ConnectionStatus::Revoked);
+}
+
+#[tokio::test]
 async fn an_installation_goes_before_a_token() {
     let world = World::start().await;
     let secret = world.pat(classic());
