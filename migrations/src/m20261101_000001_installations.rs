@@ -16,7 +16,7 @@ CREATE TABLE installations (
     github_account_id BIGINT,
     github_login TEXT NOT NULL,
     status TEXT NOT NULL
-        CHECK (status IN ('active', 'pending_approval', 'suspended', 'expired', 'revoked')),
+        CHECK (status IN ('active', 'pending_approval', 'suspended', 'expired', 'revoked', 'disabled')),
     registered_at {time} NOT NULL,
     updated_at {time} NOT NULL,
     CONSTRAINT installations_one_account UNIQUE (host, installation_id)

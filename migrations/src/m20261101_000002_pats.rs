@@ -1,6 +1,6 @@
 //! Personal access tokens: one per account, the token itself only sealed.
 //!
-//! `row_id` and `row_version` are bound into the seal; `kek_id` counts what a key still wraps.
+//! `host` is the one that the token is for, and is sent to. `row_id` and `row_version` are bound into the seal; `kek_id` counts what a key still wraps.
 
 use sea_orm_migration::prelude::*;
 
@@ -10,6 +10,7 @@ pub(crate) struct Migration;
 const UP: &str = "
 CREATE TABLE pats (
     account TEXT NOT NULL PRIMARY KEY CHECK (account <> ''),
+    host TEXT NOT NULL,
     row_id TEXT NOT NULL UNIQUE,
     row_version BIGINT NOT NULL,
     token_sealed {bytes} NOT NULL,
@@ -21,7 +22,7 @@ CREATE TABLE pats (
     expires_at {time},
     fingerprint TEXT NOT NULL,
     status TEXT NOT NULL
-        CHECK (status IN ('active', 'pending_approval', 'suspended', 'expired', 'revoked')),
+        CHECK (status IN ('active', 'pending_approval', 'suspended', 'expired', 'revoked', 'disabled')),
     registered_at {time} NOT NULL
 )";
 

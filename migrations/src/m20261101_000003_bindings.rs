@@ -1,4 +1,4 @@
-//! Bindings of repositories: any number per account, at most one of them active.
+//! Bindings of repositories: any number per account, at most one of them active on each host.
 
 use sea_orm_migration::prelude::*;
 
@@ -8,16 +8,17 @@ pub(crate) struct Migration;
 const UP: &str = "
 CREATE TABLE bindings (
     account TEXT NOT NULL CHECK (account <> ''),
+    host TEXT NOT NULL,
     repository_id BIGINT NOT NULL,
     repository TEXT NOT NULL,
     staging TEXT NOT NULL,
     production TEXT NOT NULL,
     subdirectory TEXT NOT NULL,
     active BOOLEAN NOT NULL,
-    PRIMARY KEY (account, repository_id),
+    PRIMARY KEY (account, host, repository_id),
     CHECK (staging <> production)
 );
-CREATE UNIQUE INDEX bindings_one_active ON bindings (account) WHERE active";
+CREATE UNIQUE INDEX bindings_one_active ON bindings (account, host) WHERE active";
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {

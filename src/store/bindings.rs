@@ -1,4 +1,5 @@
-//! Repositories that an account works with; one of them is the active one.
+//! Repositories that an account works with on the store's host: ids of another host mean something else. One of them is
+//! the active one.
 
 use sea_orm::{
     ActiveValue::Set,
@@ -21,6 +22,8 @@ const LOCK_SEED: i64 = 0x6269_6e64;
 pub(super) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub account: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub host: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub repository_id: i64,
     pub repository: String,
@@ -51,6 +54,7 @@ impl Store {
         lock(&transaction, &binding.account).await?;
         let other_active = Condition::all()
             .add(Column::Account.eq(binding.account.as_str()))
+            .add(Column::Host.eq(&self.settings.github_host))
             .add(Column::RepositoryId.ne(binding.repository_id.0))
             .add(Column::Active.eq(true));
         let others = Entity::find().filter(other_active.clone()).count(&transaction).await?;
@@ -61,11 +65,13 @@ impl Store {
             update.col_expr(Column::Active, Expr::value(false)).exec(&transaction).await?;
         }
         let binding = Binding { active, ..binding.clone() };
-        let keys = [Column::Account, Column::RepositoryId];
-        let columns = Column::iter()
-            .filter(|column| !matches!(column, Column::Account | Column::RepositoryId));
+        let keys = [Column::Account, Column::Host, Column::RepositoryId];
+        let is_key = |column: &Column| {
+            matches!(column, Column::Account | Column::Host | Column::RepositoryId)
+        };
+        let columns = Column::iter().filter(|column| !is_key(column));
         let replace = OnConflict::columns(keys).update_columns(columns).to_owned();
-        let insert = Entity::insert(row(&binding)).on_conflict(replace);
+        let insert = Entity::insert(self.binding_row(&binding)).on_conflict(replace);
         insert.exec_without_returning(&transaction).await?;
         transaction.commit().await?;
         Ok(binding)
@@ -78,12 +84,13 @@ impl Store {
         repository: Option<&RepoName>,
     ) -> Result<Option<Binding>, Error> {
         let query = match repository {
-            None => of(account).filter(Column::Active.eq(true)),
+            None => self.bindings_of(account).filter(Column::Active.eq(true)),
             Some(name) => {
                 let column = Expr::expr(Func::lower(Column::Repository.into_expr()));
                 let name = name.as_str().to_ascii_lowercase();
                 // A name that a deleted repository had belongs to the newer one: GitHub's ids grow.
-                of(account).filter(ExprTrait::eq(column, name)).order_by_desc(Column::RepositoryId)
+                let bindings = self.bindings_of(account).filter(ExprTrait::eq(column, name));
+                bindings.order_by_desc(Column::RepositoryId)
             }
         };
         let row = self.within(async { query.one(&self.db).await.map_err(Error::in_table(TABLE)) });
@@ -92,7 +99,7 @@ impl Store {
 
     /// All bindings of the account: the active one first, then by name.
     pub async fn bindings(&self, account: &AccountId) -> Result<Vec<Binding>, Error> {
-        let query = of(account);
+        let query = self.bindings_of(account);
         let rows = self.within(async { query.all(&self.db).await.map_err(Error::in_table(TABLE)) });
         let bindings = rows.await?.into_iter().map(Binding::try_from);
         let mut bindings = bindings.collect::<Result<Vec<_>, _>>()?;
@@ -104,24 +111,24 @@ impl Store {
         Ok(bindings)
     }
 
-    /// Records the name that a bound repository has now; says whether it is bound.
-    pub async fn rename_binding(
-        &self,
-        account: &AccountId,
-        id: RepoId,
-        name: &RepoName,
-    ) -> Result<bool, Error> {
-        let update = Entity::update_many()
+    fn bindings_of(&self, account: &AccountId) -> Select<Entity> {
+        Entity::find()
             .filter(Column::Account.eq(account.as_str()))
-            .filter(Column::RepositoryId.eq(id.0))
-            .col_expr(Column::Repository, Expr::value(name.as_str()));
-        let done = async { update.exec(&self.db).await.map_err(Error::in_table(TABLE)) };
-        Ok(self.within(done).await?.rows_affected > 0)
+            .filter(Column::Host.eq(&self.settings.github_host))
     }
-}
 
-fn of(account: &AccountId) -> Select<Entity> {
-    Entity::find().filter(Column::Account.eq(account.as_str()))
+    fn binding_row(&self, binding: &Binding) -> ActiveModel {
+        ActiveModel {
+            account: Set(binding.account.to_string()),
+            host: Set(self.settings.github_host.clone()),
+            repository_id: Set(binding.repository_id.0),
+            repository: Set(binding.repository.to_string()),
+            staging: Set(binding.staging.to_string()),
+            production: Set(binding.production.to_string()),
+            subdirectory: Set(binding.subdirectory.as_str().to_owned()),
+            active: Set(binding.active),
+        }
+    }
 }
 
 /// Makes changes to one account's bindings wait for each other until the transaction ends. SQLite's transaction has
@@ -136,18 +143,6 @@ async fn lock(transaction: &DatabaseTransaction, account: &AccountId) -> Result<
         transaction.execute_raw(lock).await?;
     }
     Ok(())
-}
-
-fn row(binding: &Binding) -> ActiveModel {
-    ActiveModel {
-        account: Set(binding.account.to_string()),
-        repository_id: Set(binding.repository_id.0),
-        repository: Set(binding.repository.to_string()),
-        staging: Set(binding.staging.to_string()),
-        production: Set(binding.production.to_string()),
-        subdirectory: Set(binding.subdirectory.as_str().to_owned()),
-        active: Set(binding.active),
-    }
 }
 
 impl TryFrom<Model> for Binding {

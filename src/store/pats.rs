@@ -23,6 +23,7 @@ pub(super) const TABLE: &str = PAT_TOKEN_TABLE;
 pub(super) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub account: String,
+    pub host: String,
     pub row_id: String,
     pub row_version: i64,
     pub token_sealed: Vec<u8>,
@@ -43,9 +44,11 @@ pub(super) enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Store {
-    /// The account's token and what is known of it.
+    /// The account's token for this store's host and what is known of it. One for another host is never sent here.
     pub async fn pat(&self, account: &AccountId) -> Result<Option<(Pat, SealedSecret)>, Error> {
-        let query = Entity::find().filter(Column::Account.eq(account.as_str()));
+        let query = Entity::find()
+            .filter(Column::Account.eq(account.as_str()))
+            .filter(Column::Host.eq(&self.settings.github_host));
         let row = self.within(async { query.one(&self.db).await.map_err(Error::in_table(TABLE)) });
         row.await?.map(read).transpose()
     }
@@ -55,6 +58,7 @@ impl Store {
         let scopes = serde_json::to_string(&pat.scopes);
         let row = ActiveModel {
             account: Set(pat.account.to_string()),
+            host: Set(self.settings.github_host.clone()),
             row_id: Set(sealed.row_id.clone()),
             row_version: Set(sealed.row_version),
             token_sealed: Set(sealed.bytes.clone()),

@@ -1,10 +1,10 @@
 use futures_util::future::join_all;
 use ghbroker::{
     domain::{Binding, RepoId},
-    store::{Error, Store},
+    store::{Error, Settings, Store},
 };
 
-use super::{Db, account, binding, on_both};
+use super::{Db, account, binding, on_both, settings};
 
 on_both!(
     the_first_one_is_active,
@@ -16,6 +16,7 @@ on_both!(
     the_database_itself_allows_one_active,
     an_error_shows_nothing_of_the_row,
     found_by_name_whatever_its_case,
+    another_hosts_bindings_are_not_seen,
     a_reused_name_is_the_newer_repositorys,
     listed_active_first_then_by_name,
     an_unreadable_row_is_named,
@@ -157,16 +158,24 @@ async fn found_by_name_whatever_its_case(db: Db) {
     assert_eq!(find("a", "acme/three").await, None);
     assert_eq!(find("b", "acme/one").await, None);
 
-    let rename = async |owner: &str, id| {
-        let name = "acme/Three".parse().unwrap();
-        store.rename_binding(&account(owner), RepoId(id), &name).await.unwrap()
-    };
-    assert!(!rename("b", 1).await);
-    assert!(!rename("a", 3).await);
-    assert!(rename("a", 1).await);
+    store.put_binding(&binding("a", 1, "acme/Three"), false).await.unwrap();
     assert_eq!(find("a", "acme/one").await, None);
     assert_eq!(find("a", "acme/three").await, Some((RepoId(1), "acme/Three".to_owned())));
     assert_eq!(active(&store, "a").await, Some(RepoId(1)));
+}
+
+async fn another_hosts_bindings_are_not_seen(db: Db) {
+    let store = db.store().await;
+    let elsewhere = Settings { github_host: "ghe.example".to_owned(), ..settings() };
+    let elsewhere = Store::connect(&db.url, elsewhere).await.unwrap();
+    store.put_binding(&binding("a", 1, "acme/one"), true).await.unwrap();
+    assert_eq!(elsewhere.bindings(&account("a")).await.unwrap(), []);
+    assert_eq!(active(&elsewhere, "a").await, None);
+    // The same number is another repository there, and both can be the active one.
+    elsewhere.put_binding(&binding("a", 1, "other/one"), true).await.unwrap();
+    assert_eq!(active(&elsewhere, "a").await, Some(RepoId(1)));
+    let here = store.bindings(&account("a")).await.unwrap();
+    assert_eq!(here, [Binding { active: true, ..binding("a", 1, "acme/one") }]);
 }
 
 async fn a_reused_name_is_the_newer_repositorys(db: Db) {

@@ -2,14 +2,15 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use ghbroker::{
     crypto::{Kek, KeySet, Place},
     domain::{ConnectionStatus, Pat, PatKind},
-    store::{Error, PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE},
+    store::{Error, PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE, Settings, Store},
 };
 
-use super::{Db, account, on_both, pat, sealed};
+use super::{Db, account, on_both, pat, sealed, settings};
 
 on_both!(
     comes_back_as_it_was_put,
     a_new_one_replaces_the_old_one,
+    another_hosts_tokens_are_not_seen,
     status_follows_the_row,
     the_token_is_nowhere_in_the_database,
     an_unreadable_row_is_named,
@@ -40,6 +41,16 @@ async fn a_new_one_replaces_the_old_one(db: Db) {
     store.put_pat(&new, &sealed("r2")).await.unwrap();
     assert_eq!(store.pat(&account("a")).await.unwrap(), Some((new, sealed("r2"))));
     assert_eq!(db.count("pats").await, 1);
+}
+
+async fn another_hosts_tokens_are_not_seen(db: Db) {
+    let store = db.store().await;
+    let elsewhere = Settings { github_host: "ghe.example".to_owned(), ..settings() };
+    let elsewhere = Store::connect(&db.url, elsewhere).await.unwrap();
+    store.put_pat(&pat("a"), &sealed("r1")).await.unwrap();
+    assert_eq!(elsewhere.pat(&account("a")).await.unwrap(), None);
+    elsewhere.put_pat(&pat("a"), &sealed("r2")).await.unwrap();
+    assert_eq!(store.pat(&account("a")).await.unwrap(), None, "an account has one");
 }
 
 async fn status_follows_the_row(db: Db) {
