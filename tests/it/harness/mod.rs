@@ -326,12 +326,21 @@ pub struct Footprint {
 /// The route of a mint, as the simulator counts it.
 pub const MINT: &str = "POST /app/installations/{installation_id}/access_tokens";
 
+/// A place in the code that logs is asked once whether anybody listens, and the answer is kept for the whole process. With
+/// somebody who always listens no test can make another one's lines vanish.
+fn keep_callsites_awake() {
+    let nowhere = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
+    // Fails for all worlds but the first.
+    drop(tracing::subscriber::set_global_default(nowhere));
+}
+
 async fn run(
     urls: &Urls,
     clock: &TestClock,
     database_url: &str,
 ) -> (oneshot::Sender<()>, JoinHandle<Result<(), app::Error>>, String) {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    keep_callsites_awake();
     let config = config_at(urls, database_url);
     let listeners = Listeners::bind(&config).await.unwrap();
     let address = listeners.grpc.local_addr().unwrap().to_string();
