@@ -22,11 +22,6 @@ impl RepoPath {
         &self.0
     }
 
-    /// The directory that it is in; empty for the top.
-    pub fn parent(&self) -> &str {
-        self.0.rsplit_once('/').map_or("", |(parent, _)| parent)
-    }
-
     /// Every directory above it, nearest last, without the top.
     pub fn ancestors(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('/').filter_map(|(at, _)| self.0.get(..at))
@@ -219,7 +214,6 @@ mod tests {
     fn ancestors_are_the_directories_above() {
         let path: RepoPath = "a/b/c.sql".parse().unwrap();
         assert_eq!(path.ancestors().collect::<Vec<_>>(), ["a", "a/b"]);
-        assert_eq!(path.parent(), "a/b");
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! What is called as the App: the App itself and its installations.
+//! What is called as the App: its installations.
 
 use serde::Deserialize;
 
@@ -8,20 +8,7 @@ use super::{
     error::{Error, Kind, Result},
     wire::{or_default, permissions},
 };
-use crate::domain::{InstallationId, Permissions, RepoName};
-
-/// The App.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct App {
-    /// App id.
-    pub id: i64,
-    /// Name in URLs; empty if the host does not say.
-    pub slug: String,
-    /// Client id, if the host says it.
-    pub client_id: Option<String>,
-    /// What the App asks for; an installation may have been granted less.
-    pub permissions: Permissions,
-}
+use crate::domain::{InstallationId, Permissions};
 
 /// An installation of the App.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,12 +41,6 @@ pub struct InstallationAccount {
 }
 
 impl GitHub {
-    /// The App that the configured key belongs to.
-    pub async fn app(&self) -> Result<App> {
-        let call = Call::get("/app", self.route(["app"]));
-        Ok(self.send_as_app(call).await?.read::<AppJson>()?.into())
-    }
-
     /// An installation. `NotFound`: uninstalled, or another App's.
     pub async fn installation(&self, id: InstallationId) -> Result<Installation> {
         let url = self.route(["app", "installations", &id.to_string()]);
@@ -70,13 +51,6 @@ impl GitHub {
             return Err(Error::new(Kind::Malformed, "GitHub answered another installation"));
         }
         Ok(found)
-    }
-
-    /// The installation that reaches a repository. `NotFound`: there is none, or no such repository.
-    pub async fn repository_installation(&self, repo: &RepoName) -> Result<Installation> {
-        let url = self.repo_route(repo, ["installation"]);
-        let call = Call::get("/repos/{owner}/{repo}/installation", url).following();
-        self.send_as_app(call).await?.read::<InstallationJson>()?.try_into()
     }
 
     /// Sends a call with the App's JWT; once more if GitHub refused that only because the clocks differ.
@@ -98,26 +72,6 @@ fn no_app() -> Error {
         Kind::AppNotConfigured,
         "no GitHub App is configured; set its client id (or App id) and private key",
     )
-}
-
-#[derive(Deserialize)]
-struct AppJson {
-    id: i64,
-    slug: Option<String>,
-    client_id: Option<String>,
-    #[serde(default, deserialize_with = "permissions")]
-    permissions: Permissions,
-}
-
-impl From<AppJson> for App {
-    fn from(app: AppJson) -> Self {
-        Self {
-            id: app.id,
-            slug: app.slug.unwrap_or_default(),
-            client_id: app.client_id,
-            permissions: app.permissions,
-        }
-    }
 }
 
 #[derive(Deserialize)]

@@ -48,13 +48,13 @@ use reqwest::{Client, redirect};
 use tokio::sync::Semaphore;
 use url::{Origin, Url};
 
-pub use app::{App, Installation, InstallationAccount};
+pub use app::{Installation, InstallationAccount};
 pub use commit_on_branch::{CommitOnBranch, PushedCommit};
 pub use error::{Context, Detail, Error, Kind, Result};
 pub use git_data::{Commit, Content, EntryKind, NewEntry, Tree, TreeEntry};
 pub use headers::RateLimit;
 pub use pulls::{NewPull, Pull};
-pub use repositories::{Comparison, Divergence, Repository, Role, Rule};
+pub use repositories::{Comparison, Repository, Role, Rule};
 pub use settings::{AppIdentity, BuildError, Limits, OAuthClient, Settings, SigningKey};
 pub use tokens::{MintedToken, RepoScope};
 pub use users::AuthenticatedUser;
@@ -114,11 +114,6 @@ impl GitHub {
     pub fn clone_url(&self, repo: &RepoName) -> String {
         let name = format!("{}.git", repo.name());
         below(&self.inner.settings.web_url, [repo.owner(), &name]).into()
-    }
-
-    /// True if calls as the App are possible.
-    pub fn has_app(&self) -> bool {
-        self.inner.signer.is_some()
     }
 
     /// How far GitHub's clock is ahead of ours, as its last answer had it. GitHub's times (a token's end) are by that

@@ -2,13 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    GitHub,
-    call::Call,
-    error::Result,
-    wire::{or_default, parsed},
-};
-use crate::domain::{BranchName, ObjectId, RepoName, Token};
+use super::{GitHub, call::Call, error::Result, wire::or_default};
+use crate::domain::{BranchName, RepoName, Token};
 
 /// A pull request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,10 +16,6 @@ pub struct Pull {
     pub title: String,
     /// Its text; may be empty.
     pub body: String,
-    /// True while it is a draft.
-    pub draft: bool,
-    /// Where its head branch is.
-    pub head_sha: ObjectId,
 }
 
 /// A pull request to open, within one repository.
@@ -70,36 +61,19 @@ struct PullJson {
     title: String,
     #[serde(default, deserialize_with = "or_default")]
     body: String,
-    #[serde(default, deserialize_with = "or_default")]
-    draft: bool,
-    head: HeadJson,
-    base: BaseJson,
+    head: BranchJson,
+    base: BranchJson,
 }
 
 #[derive(Deserialize)]
-struct HeadJson {
-    #[serde(rename = "ref")]
-    branch: String,
-    #[serde(deserialize_with = "parsed")]
-    sha: ObjectId,
-}
-
-#[derive(Deserialize)]
-struct BaseJson {
+struct BranchJson {
     #[serde(rename = "ref")]
     branch: String,
 }
 
 impl From<PullJson> for Pull {
     fn from(json: PullJson) -> Self {
-        Self {
-            number: json.number,
-            url: json.html_url,
-            title: json.title,
-            body: json.body,
-            draft: json.draft,
-            head_sha: json.head.sha,
-        }
+        Self { number: json.number, url: json.html_url, title: json.title, body: json.body }
     }
 }
 
@@ -179,6 +153,6 @@ mod tests {
             "head":{"ref":"staging","sha":"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"},
             "base":{"ref":"main","sha":"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"}}"#;
         let pull: Pull = serde_json::from_str::<PullJson>(json).unwrap().into();
-        assert_eq!((pull.number, pull.body.as_str(), pull.draft), (3, "", false));
+        assert_eq!((pull.number, pull.body.as_str()), (3, ""));
     }
 }

@@ -60,38 +60,11 @@ struct RulesetJson {
     current_user_can_bypass: Option<String>,
 }
 
-/// How far two branches are apart.
+/// What one branch has that the other has not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 pub struct Comparison {
     /// Commits that only the head has.
     pub ahead_by: u64,
-    /// Commits that only the base has.
-    pub behind_by: u64,
-}
-
-/// [`Comparison`] in a word.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Divergence {
-    /// Both are the same commit.
-    Identical,
-    /// The head has everything and more.
-    Ahead,
-    /// The base has everything and more.
-    Behind,
-    /// Each has something that the other has not.
-    Diverged,
-}
-
-impl Comparison {
-    /// GitHub's `status`.
-    pub fn status(self) -> Divergence {
-        match (self.ahead_by, self.behind_by) {
-            (0, 0) => Divergence::Identical,
-            (_, 0) => Divergence::Ahead,
-            (0, _) => Divergence::Behind,
-            _ => Divergence::Diverged,
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -183,7 +156,7 @@ impl GitHub {
         Ok(ruleset.current_user_can_bypass.map(may))
     }
 
-    /// How far `head` is ahead of and behind `base`. `NotFound` if one of them does not exist.
+    /// How far `head` is ahead of `base`. `NotFound` if one of them does not exist.
     pub async fn compare(
         &self,
         token: &Token,
@@ -202,15 +175,6 @@ impl GitHub {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn says_how_branches_differ() {
-        let status = |ahead_by, behind_by| Comparison { ahead_by, behind_by }.status();
-        assert_eq!(status(0, 0), Divergence::Identical);
-        assert_eq!(status(2, 0), Divergence::Ahead);
-        assert_eq!(status(0, 2), Divergence::Behind);
-        assert_eq!(status(1, 1), Divergence::Diverged);
-    }
 
     #[test]
     fn reads_what_is_there() {

@@ -16,6 +16,7 @@ use crate::domain::{
 };
 
 const ID: &str = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
+const INSTALLATION: &str = r#"{"id":3,"app_id":2,"account":{"id":5,"login":"acme"}}"#;
 const READ: Permissions = Permissions::NONE.with(Permission::CONTENTS, Level::Read);
 
 fn ok(body: &str) -> String {
@@ -183,11 +184,10 @@ async fn the_jwt_follows_githubs_clock() {
         "date: Fri, 20 Nov 2026 11:00:00 GMT\r\n",
         r#"{"message":"'Expiration time' claim ('exp') is too far in the future"}"#,
     );
-    let app = ok(r#"{"id":3,"slug":"broker","permissions":{"contents":"write"}}"#);
-    let script = Script::play([refused, app]).await;
+    let script = Script::play([refused, ok(INSTALLATION)]).await;
     let clock = Manual::at(datetime!(2026-11-20 12:00 UTC));
     let github = script.client_with(Limits::default(), clock);
-    assert_eq!(github.app().await.unwrap().id, 3);
+    github.installation(InstallationId(3)).await.unwrap();
     let issued = |request: &String| {
         let jwt = request.split("Bearer ").nth(1).or(request.split("bearer ").nth(1)).unwrap();
         let claims = BASE64_URL_SAFE_NO_PAD.decode(jwt.split('.').nth(1).unwrap()).unwrap();
@@ -395,7 +395,6 @@ fn knows_addresses_of_the_site() {
     let github = GitHub::new(settings("https://ghe.example/api/v3/"), clock()).unwrap();
     assert_eq!(github.clone_url(&repo()), "https://ghe.example/acme/shop.git");
     assert_eq!(github.route(["user"]).as_str(), "https://ghe.example/api/v3/user");
-    assert!(!github.has_app());
     for bad in ["ftp://ghe.example", "mailto:a@b.example"] {
         let error = GitHub::new(settings(bad), clock()).err().unwrap();
         assert!(error.to_string().starts_with("the API URL must be"), "{error}");
@@ -407,18 +406,18 @@ async fn logs_say_what_was_called_and_nothing_secret() {
     let script = Script::play([
         answer(403, "x-github-request-id: A:1\r\n", r#"{"message":"no ghp_0123456789abcdefghij"}"#),
         ok(r#"{"access_token":"ghu_abcdefghijklmnopqrst"}"#),
-        ok(r#"{"id":3}"#),
+        ok(INSTALLATION),
     ])
     .await;
     let github = script.client();
     let (logs, _guard) = logs();
     // tracing asks only the first thread that logs somewhere whether anyone listens, which may be another test's:
     // log once, then have it ask again.
-    let _ = Script::play([failed(404)]).await.client().app().await;
+    let _ = Script::play([failed(404)]).await.client().installation(InstallationId(3)).await;
     tracing::callsite::rebuild_interest_cache();
     let error = github.branch_head(&token(), &repo(), &branch("secret-project")).await.unwrap_err();
     github.exchange_code("the-code").await.unwrap();
-    github.app().await.unwrap();
+    github.installation(InstallationId(3)).await.unwrap();
     let text = logs.text();
     let jwt =
         script.requests()[2].split("earer ").nth(1).unwrap().split('\r').next().unwrap().to_owned();
