@@ -3,7 +3,9 @@
 //! ```text
 //!  main → cli → app ─┬→ rpc ──→ broker ─┬→ github ──→ domain
 //!                    └→ config          ├→ store ───→ domain
-//!                                       └→ crypto ──→ domain
+//!                                       ├→ crypto ──→ domain
+//!                                       ├→ auth ────→ domain
+//!                                       └→ audit ───→ domain
 //! ```
 //!
 //! A module uses what is to its right, never what is to its left or beside it; `app` alone puts the leaves together.
@@ -17,9 +19,13 @@
 //! * [`github`]: all HTTP to GitHub.
 //! * [`store`]: the database; its schema is the crate `migrations`.
 //! * [`crypto`]: secrets at rest.
+//! * [`auth`]: who is calling.
+//! * [`audit`]: who was given what.
 //! * [`domain`]: the words, as types.
 
 pub mod app;
+pub mod audit;
+pub mod auth;
 pub mod broker;
 pub mod cli;
 pub mod config;

@@ -3,10 +3,13 @@
 
 mod account;
 mod branch;
+mod caller;
 mod change;
 mod clock;
 mod connection;
+mod limits;
 mod message;
+mod method;
 mod object;
 mod path;
 mod permissions;
@@ -14,16 +17,20 @@ mod protected;
 mod redact;
 mod repository;
 mod secret;
+mod spiffe;
 
 pub use account::AccountId;
 pub use branch::BranchName;
+pub use caller::{Caller, ServiceAccount};
 pub use change::{ChangeSet, Edit, FileMode, InvalidChanges, MAX_FILES};
 pub use clock::{Clock, SystemClock};
 pub use connection::{
     Binding, ConnectionStatus, CredentialSource, Installation, InstallationId, Pat, PatKind,
     SealedSecret,
 };
+pub use limits::Limits;
 pub use message::CommitMessage;
+pub use method::Method;
 pub use object::ObjectId;
 pub use path::{RepoPath, Subdirectory};
 pub use permissions::{Level, Permission, Permissions};
@@ -31,6 +38,7 @@ pub use protected::is_protected;
 pub use redact::{REDACTED, redact};
 pub use repository::{RepoId, RepoName, is_login};
 pub use secret::Token;
+pub use spiffe::SpiffeId;
 
 /// Why a text is not what it should be: a phrase that follows the field's name ("must be ...").
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

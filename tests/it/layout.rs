@@ -11,14 +11,16 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("main", &["cli"][..]),
         ("cli", &["app", "config", "domain", "telemetry"]),
-        ("app", &["broker", "config", "domain", "github", "rpc", "store"]),
-        ("config", &["crypto", "domain", "github", "store"]),
+        ("app", &["audit", "auth", "broker", "config", "domain", "github", "rpc", "store"]),
+        ("config", &["audit", "auth", "crypto", "domain", "github", "store"]),
         ("telemetry", &["config"]),
-        ("rpc", &["broker", "domain", "proto", "telemetry"]),
-        ("broker", &["crypto", "domain", "github", "store"]),
+        ("rpc", &["audit", "auth", "broker", "domain", "proto", "telemetry"]),
+        ("broker", &["audit", "crypto", "domain", "github", "store"]),
         ("github", &["domain"]),
         ("store", &["domain"]),
         ("crypto", &["domain"]),
+        ("auth", &["domain"]),
+        ("audit", &["domain"]),
         ("domain", &[]),
         ("proto", &[]),
     ])
@@ -27,10 +29,10 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
 /// Libraries, and the process's environment, that stay in their rooms.
 const ROOMS: [(&str, &[&str]); 6] = [
     ("env::", &["config"]),
-    ("reqwest::", &["github"]),
+    ("reqwest::", &["github", "auth"]),
     ("sea_orm::", &["store"]),
     ("tonic::", &["rpc", "app", "proto"]),
-    ("jsonwebtoken::", &["github"]),
+    ("jsonwebtoken::", &["github", "auth"]),
     ("dashmap::", &["broker"]),
 ];
 

@@ -1,0 +1,5 @@
+//! Who is calling: what a certificate or a ServiceAccount token proves.
+
+mod error;
+
+pub use error::Refused;
