@@ -25,7 +25,7 @@ impl File {
         let table = text.parse().map_err(|error: toml::de::Error| {
             // The parser's full text quotes the line, which may hold a password.
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.lines().count().max(1);
+            let line = before.matches('\n').count() + 1;
             Mistakes(vec![format!("{} line {line}: {}", shown(path), error.message())])
         })?;
         Ok(Self { table, ..Self::default() })

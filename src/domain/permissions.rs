@@ -123,6 +123,8 @@ pub struct Permissions(u64);
 impl Permissions {
     /// No permission at all.
     pub const NONE: Self = Self(0);
+    /// Every permission at its highest level.
+    pub const ALL: Self = Self((1 << (2 * NAMES.len())) - 1);
 
     /// This set with `permission` at `level`.
     #[must_use]

@@ -1,0 +1,182 @@
+//! What a caller may do: rules, read from a file, of which each allows something and none takes anything away. What no rule
+//! allows is denied.
+//!
+//! * [`file`]: the file becomes rules; every mistake is reported at once.
+//! * [`pattern`]: names with `*` in them. [`role`]: what callers are for.
+//! * [`rule`]: one rule, and whom it is about.
+//! * [`grant`]: the right to one call, narrowed as more of the call is known.
+//! * [`explain`]: why something is allowed or not, for people.
+
+mod explain;
+mod file;
+mod grant;
+mod pattern;
+mod role;
+mod rule;
+
+use std::sync::Arc;
+
+pub use explain::Explanation;
+pub use grant::Grant;
+use rule::Rule;
+
+use super::{AccountId, Caller, Method};
+
+/// All rules.
+#[derive(Debug)]
+pub struct Policy {
+    rules: Vec<Arc<Rule>>,
+}
+
+impl Policy {
+    /// Reads a policy file (TOML), or says every mistake in it.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        file::parse(text).map(|rules| Self { rules })
+    }
+
+    /// For a broker without caller authentication, which is one on loopback: whoever comes may do what is safe without
+    /// knowing who it is. Personal access tokens are not handed out, and protected paths not written.
+    pub fn anonymous() -> Self {
+        Self { rules: vec![Arc::new(Rule::anonymous())] }
+    }
+
+    /// The right of `caller` to call `method` for `account`. None if there is none, which says nothing about the account:
+    /// only the policy is asked.
+    pub fn admit(&self, caller: &Caller, method: Method, account: &AccountId) -> Option<Grant> {
+        let rules = self.rules.iter().filter(|rule| rule.admits(caller, method, account));
+        Grant::new(account, rules.cloned().collect())
+    }
+
+    /// True if `caller` may call `method` for some account.
+    pub fn may_call(&self, caller: &Caller, method: Method) -> bool {
+        self.rules.iter().any(|rule| rule.allows(method) && rule.names(caller))
+    }
+
+    /// Number of rules.
+    pub fn rules(&self) -> usize {
+        self.rules.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Level, Permission, Permissions, RepoName, RepoPath};
+
+    const POLICY: &str = r#"
+        [[rule]]
+        name = "portal"
+        callers = ["spiffe://example.org/ns/portal/sa/web"]
+        role = "admin"
+        accounts = ["*"]
+
+        [[rule]]
+        name = "generator"
+        callers = ["system:serviceaccount:build:generator", "spiffe://example.org/ns/build/sa/*"]
+        role = "committer"
+        accounts = ["acme", "tenant-*"]
+        permissions = { contents = "write" }
+        work_branches = ["adagent/*"]
+
+        [[rule]]
+        name = "generator, acme's workflows"
+        callers = ["system:serviceaccount:build:generator"]
+        rpcs = ["CommitFiles", "GetRepoToken"]
+        accounts = ["acme"]
+        repositories = ["acme/infra-*"]
+        permissions = { contents = "read", workflows = "write" }
+        protected_paths = [".github/workflows/**"]
+        unnarrowed_tokens = true
+    "#;
+
+    fn admit(caller: &str, method: Method, account: &str) -> Option<Grant> {
+        let policy = Policy::parse(POLICY).unwrap();
+        policy.admit(&caller.parse().unwrap(), method, &account.parse().unwrap())
+    }
+
+    #[test]
+    fn what_no_rule_allows_is_denied() {
+        const PORTAL: &str = "spiffe://example.org/ns/portal/sa/web";
+        const GENERATOR: &str = "system:serviceaccount:build:generator";
+        for (caller, method, account, rule) in [
+            (PORTAL, Method::SetPat, "anything", Some("portal")),
+            (PORTAL, Method::GetRepoToken, "acme", None),
+            (GENERATOR, Method::CommitFiles, "acme", Some("generator")),
+            (GENERATOR, Method::CommitFiles, "tenant-7", Some("generator")),
+            (GENERATOR, Method::CommitFiles, "globex", None),
+            (GENERATOR, Method::CommitFiles, "Acme", None),
+            (GENERATOR, Method::SetPat, "acme", None),
+            ("system:serviceaccount:build:other", Method::CommitFiles, "acme", None),
+            ("system:serviceaccount:other:generator", Method::CommitFiles, "acme", None),
+            ("spiffe://example.org/ns/build/sa/x", Method::CommitFiles, "acme", Some("generator")),
+            ("spiffe://example.org/ns/build/sa/x/y", Method::CommitFiles, "acme", None),
+            ("spiffe://evil.example.org/ns/build/sa/x", Method::CommitFiles, "acme", None),
+            ("anonymous", Method::GetRepoToken, "acme", None),
+        ] {
+            let grant = admit(caller, method, account);
+            assert_eq!(grant.as_ref().map(Grant::rule), rule, "{caller} {method} {account}");
+        }
+    }
+
+    #[test]
+    fn who_must_prove_two_names_needs_a_rule_with_both() {
+        let one = "spiffe://example.org/ns/build/sa/x+system:serviceaccount:build:generator";
+        assert!(admit(one, Method::CommitFiles, "acme").is_some());
+        // The certificate of somebody else does not lend its rights to a token, nor the other way round.
+        let other = "spiffe://example.org/ns/portal/sa/web+system:serviceaccount:build:generator";
+        assert!(admit(other, Method::CommitFiles, "acme").is_none());
+        assert!(admit(other, Method::SetPat, "acme").is_none());
+    }
+
+    #[test]
+    fn one_rule_must_allow_all_of_a_call() {
+        let grant =
+            admit("system:serviceaccount:build:generator", Method::GetRepoToken, "acme").unwrap();
+        let write = Permissions::NONE.with(Permission::CONTENTS, Level::Write);
+        let workflows = Permissions::NONE.with(Permission::WORKFLOWS, Level::Write);
+        let (infra, web): (RepoName, RepoName) =
+            ("Acme/infra-eu".parse().unwrap(), "acme/web".parse().unwrap());
+        assert_eq!(grant.permissions(write).unwrap().rule(), "generator");
+        assert_eq!(
+            grant.repository(&infra).unwrap().permissions(workflows).unwrap().rule(),
+            "generator, acme's workflows"
+        );
+        assert!(grant.repository(&web).unwrap().permissions(workflows).is_err());
+        let both = write.with(Permission::WORKFLOWS, Level::Write);
+        let missing = grant.repository(&infra).unwrap().permissions(both).unwrap_err();
+        assert_eq!(missing.to_string(), "workflows:write");
+        assert!(grant.permissions(write).unwrap().unnarrowed_tokens().is_none());
+        assert!(grant.repository(&infra).unwrap().unnarrowed_tokens().is_some());
+    }
+
+    #[test]
+    fn branches_and_paths_are_only_what_a_rule_names() {
+        let grant =
+            admit("system:serviceaccount:build:generator", Method::CommitFiles, "acme").unwrap();
+        assert!(grant.work_branch(&"adagent/7".parse().unwrap()).is_some());
+        for other in ["adagent/7/x", "main", "xadagent/7"] {
+            assert!(grant.work_branch(&other.parse().unwrap()).is_none(), "{other}");
+        }
+        let path = |text: &str| text.parse::<RepoPath>().unwrap();
+        let infra = grant.repository(&"acme/infra-eu".parse().unwrap()).unwrap();
+        assert!(infra.protected_paths(&[&path(".github/workflows/ci.yml")]).is_ok());
+        let all = [&path(".github/workflows/ci.yml"), &path("CODEOWNERS")];
+        assert_eq!(infra.protected_paths(&all).unwrap_err(), [&path("CODEOWNERS")]);
+        // Another spelling of the same file is not what the rule names.
+        assert!(infra.protected_paths(&[&path(".GitHub/workflows/ci.yml")]).is_err());
+    }
+
+    #[test]
+    fn a_caller_without_authentication_may_do_what_is_safe() {
+        let policy = Policy::anonymous();
+        let account = "acme".parse().unwrap();
+        for method in Method::ALL {
+            assert!(policy.admit(&Caller::Anonymous, method, &account).is_some(), "{method}");
+        }
+        let grant = policy.admit(&Caller::Anonymous, Method::CommitFiles, &account).unwrap();
+        assert!(grant.unnarrowed_tokens().is_none());
+        assert!(grant.protected_paths(&[&"CODEOWNERS".parse().unwrap()]).is_err());
+        let workload = "spiffe://example.org/web".parse().unwrap();
+        assert!(!policy.may_call(&workload, Method::GetRepoToken));
+    }
+}

@@ -1,0 +1,107 @@
+//! One rule, and whom it is about.
+
+use std::fmt;
+
+use super::{pattern::Pattern, role::Methods};
+use crate::domain::{
+    AccountId, BranchName, Caller, Level, Method, Permission, Permissions, RepoName, RepoPath,
+};
+
+/// What some callers may do for some accounts.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub name: String,
+    pub callers: Vec<Pattern>,
+    pub methods: Methods,
+    pub accounts: Vec<Pattern>,
+    /// None: all that are bound.
+    pub repositories: Option<Vec<Pattern>>,
+    /// The most that a token may have.
+    pub permissions: Permissions,
+    /// Whether tokens that cannot be narrowed are handed out, too.
+    pub unnarrowed_tokens: bool,
+    pub work_branches: Vec<Pattern>,
+    pub protected_paths: Vec<Pattern>,
+}
+
+/// What every rule allows of a token: every token of GitHub has it.
+const ALWAYS: Permissions = Permissions::NONE.with(Permission::METADATA, Level::Read);
+/// What a rule allows that does not say.
+pub(super) const READ: Permissions = ALWAYS.with(Permission::CONTENTS, Level::Read);
+
+impl Rule {
+    /// See [`super::Policy::anonymous`].
+    pub fn anonymous() -> Self {
+        let all = |pattern: Result<Pattern, _>| pattern.ok().into_iter().collect();
+        Self {
+            name: "no caller authentication".to_owned(),
+            callers: all(Pattern::caller(Caller::ANONYMOUS)),
+            methods: Methods::of(&Method::ALL),
+            accounts: all(Pattern::account("*")),
+            repositories: None,
+            permissions: Permissions::ALL,
+            unnarrowed_tokens: false,
+            work_branches: Vec::new(),
+            protected_paths: Vec::new(),
+        }
+    }
+
+    /// True if every name that the caller has proven is in it: one that had to prove two has the rights of both only
+    /// where a rule means both.
+    pub fn names(&self, caller: &Caller) -> bool {
+        caller.names().all(|name| any(&self.callers, name))
+    }
+
+    pub fn allows(&self, method: Method) -> bool {
+        self.methods.has(method)
+    }
+
+    pub fn is_for(&self, account: &AccountId) -> bool {
+        any(&self.accounts, account.as_str())
+    }
+
+    pub fn admits(&self, caller: &Caller, method: Method, account: &AccountId) -> bool {
+        self.allows(method) && self.is_for(account) && self.names(caller)
+    }
+
+    pub fn has_repository(&self, name: &RepoName) -> bool {
+        self.repositories.as_ref().is_none_or(|patterns| any(patterns, &name.to_string()))
+    }
+
+    pub fn missing(&self, asked: Permissions) -> Permissions {
+        asked.missing_from(self.permissions).missing_from(ALWAYS)
+    }
+
+    pub fn has_work_branch(&self, branch: &BranchName) -> bool {
+        any(&self.work_branches, branch.as_str())
+    }
+
+    pub fn has_protected_path(&self, path: &RepoPath) -> bool {
+        any(&self.protected_paths, path.as_str())
+    }
+}
+
+fn any(patterns: &[Pattern], name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(name))
+}
+
+/// What it allows, for people.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |patterns: &[Pattern]| -> String {
+            let texts: Vec<&str> = patterns.iter().map(Pattern::as_str).collect();
+            if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
+        };
+        let repositories =
+            self.repositories.as_ref().map_or("all that are bound".to_owned(), |given| list(given));
+        writeln!(f, "  repositories:      {repositories}")?;
+        writeln!(f, "  permissions:       at most {}", self.permissions)?;
+        writeln!(
+            f,
+            "  unnarrowed tokens: {}",
+            if self.unnarrowed_tokens { "handed out" } else { "not handed out" }
+        )?;
+        writeln!(f, "  work branches:     {}", list(&self.work_branches))?;
+        write!(f, "  protected paths:   {}", list(&self.protected_paths))
+    }
+}
