@@ -108,8 +108,11 @@ pub async fn run(
 
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
-    let routes = rpc::routes(&broker, health.clone())?;
-    servers.spawn(serve(routes, listen::connections(listeners.grpc, config.tls), stopping.clone()));
+    let routes = rpc::routes(&broker, health.clone(), &config.limits)?;
+    let authenticator = Authenticator::new(config.auth, clock.clone());
+    let guard = Guard::new(authenticator, broker.clone(), config.limits.clone());
+    let layers = ServiceBuilder::new().layer(Edge::new(config.limits.clone())).layer(guard);
+
     if let Some(port) = listeners.health {
         servers.spawn(serve(
             rpc::health_routes(health)?,

@@ -5,12 +5,13 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{
-    Broker,
+    Broker, Call,
     error::{Error, Reason},
     refusal::{self, Context},
     tokens::{Key, MintError},
 };
 use crate::{
+    audit::{Cache, Record},
     crypto::Place,
     domain::{
         AccountId, Binding, BranchName, ConnectionStatus, CredentialSource, Installation,
@@ -52,10 +53,20 @@ impl Credential {
             Self::Pat(_) => CredentialSource::Pat,
         }
     }
+
+    /// What of it belongs into the audit.
+    pub fn note(&self, record: &mut Record) {
+        record.source = Some(self.source().as_str());
+        if let Self::App { id, .. } = self {
+            record.installation_id = Some(id.0);
+        }
+    }
 }
 
 /// The right of an account to work with one of its repositories. There is no other way to a token for a repository.
 pub(super) struct Access {
+    /// Narrowed to the rules that allow this repository.
+    pub call: Call,
     pub binding: Binding,
     pub credential: Credential,
 }
@@ -76,9 +87,12 @@ pub(super) struct RepoToken {
     pub token: Token,
     pub expires_at: Option<OffsetDateTime>,
     pub permissions: Permissions,
+    /// See [`Token::hashed`].
+    pub hashed: String,
+    /// Where it came from; none if it was there all the time.
+    pub cache: Option<Cache>,
     /// The name that its repository has now, where it is known better than from the binding.
     pub repository: Option<RepoName>,
-    pub stale: bool,
     /// Minted so recently that GitHub may not know it everywhere yet.
     pub fresh: bool,
     /// The repositories that it was minted for by name, if GitHub said their ids.
@@ -91,8 +105,9 @@ impl From<&OpenPat> for RepoToken {
             token: pat.token.clone(),
             expires_at: pat.about.expires_at,
             permissions: Permissions::NONE,
+            hashed: pat.token.hashed(),
+            cache: None,
             repository: None,
-            stale: false,
             fresh: false,
             only: None,
         }
@@ -102,14 +117,25 @@ impl From<&OpenPat> for RepoToken {
 impl From<MintedToken> for RepoToken {
     fn from(minted: MintedToken) -> Self {
         Self {
+            hashed: minted.token.hashed(),
+            cache: Some(Cache::Miss),
             token: minted.token,
             expires_at: Some(minted.expires_at),
             permissions: minted.permissions,
             repository: minted.repository,
-            stale: false,
             fresh: true,
             only: minted.repository_ids,
         }
+    }
+}
+
+impl RepoToken {
+    /// What of it belongs into the audit.
+    fn note(&self, record: &mut Record) {
+        record.cache = self.cache;
+        record.expire_time = self.expires_at;
+        record.granted_permissions = Some(self.permissions.to_map());
+        record.hashed_token = Some(self.hashed.clone());
     }
 }
 
@@ -146,20 +172,39 @@ impl Broker {
         Ok(OpenPat { token: Token::new(token), about, row_id: sealed.row_id.clone() })
     }
 
-    /// The right of `account` to its active repository, or to the bound one that it names.
+    /// The right of a call to its account's active repository, or to the bound one that it names.
     pub(super) async fn access(
         &self,
-        account: &AccountId,
+        call: &Call,
         repository: Option<&RepoName>,
     ) -> Result<Access, Error> {
+        let call = call.for_repository(repository)?;
+        let account = call.account();
         let binding = self.store().binding(account, repository).await?;
         let credential = self.credential(account).await?;
+        call.trail.note(|record| credential.note(record));
         let binding = binding.ok_or_else(|| not_bound(repository))?;
-        Ok(Access { binding, credential })
+        // One that the caller may not use is to it as none.
+        let call = call.for_bound(&binding.repository).ok_or_else(|| not_bound(repository))?;
+        call.trail.note(|record| record.repository_ids = vec![binding.repository_id.0]);
+        Ok(Access { call, binding, credential })
     }
 
-    /// A token for the repository of `access` with just `permissions`; with a PAT, the PAT.
+    /// A token for the repository of `access` with just `permissions`; with a PAT, the PAT. The audit will tell which.
     pub(super) async fn repo_token(
+        &self,
+        access: &Access,
+        permissions: Permissions,
+        min_ttl: Duration,
+    ) -> Result<RepoToken, Error> {
+        let trail = &access.call.trail;
+        trail.note(|record| record.requested_permissions = Some(permissions.to_map()));
+        let token = self.find_token(access, permissions, min_ttl).await?;
+        trail.note(|record| token.note(record));
+        Ok(token)
+    }
+
+    async fn find_token(
         &self,
         access: &Access,
         permissions: Permissions,
@@ -182,7 +227,7 @@ impl Broker {
         let mut got = self.inner.tokens.get(&key, min_ttl).await;
         if matches!(&got, Err(error) if matches!(**error, MintError::GivenUp)) {
             // The account was registered anew or disconnected while it waited: what it has now counts.
-            let now = self.access(account, Some(&access.binding.repository)).await?;
+            let now = self.access(&access.call, Some(&access.binding.repository)).await?;
             if let Credential::App { id, .. } = now.credential {
                 key.installation = id;
                 got = self.inner.tokens.get(&key, min_ttl).await;
@@ -199,8 +244,9 @@ impl Broker {
                     token: vended.token.token.clone(),
                     expires_at: Some(vended.token.expires_at),
                     permissions: vended.token.permissions,
+                    hashed: vended.token.hash.clone(),
+                    cache: Some(vended.cache),
                     repository: vended.token.repository.clone(),
-                    stale: vended.stale,
                     fresh,
                     only: None,
                 })

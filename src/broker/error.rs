@@ -7,6 +7,14 @@ use crate::{domain::Permissions, store};
 /// Why a call failed. Each reason is a word of the contract; the gRPC status code follows from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reason {
+    /// It is not proven who calls.
+    CallerNotAuthenticated,
+    /// It cannot be checked who calls.
+    CallerKeysUnavailable,
+    /// The policy does not let the caller do this.
+    CallerNotAllowed,
+    /// The audit cannot be written.
+    AuditUnavailable,
     /// A field of the request cannot be what it is.
     InvalidField,
     /// The account has no usable credential.

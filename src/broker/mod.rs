@@ -1,5 +1,6 @@
 //! The use cases: what the broker does, free of gRPC.
 //!
+//! * [`call`]: the calls that are let in, and what is noted of them.
 //! * [`access`]: which credential an account uses, and the token for one repository.
 //! * [`tokens`]: the cache of installation tokens.
 //! * [`connect`]: registering, storing, binding, disconnecting.
@@ -10,6 +11,7 @@
 //! * [`error`], [`refusal`]: how they fail; [`learn`]: what a failure tells about the account.
 
 mod access;
+mod call;
 mod commit;
 mod connect;
 mod error;
@@ -22,6 +24,7 @@ mod verify;
 
 use std::sync::Arc;
 
+pub use call::{Call, Trail};
 pub use commit::{CommitRequest, Committed, Counts};
 pub use connect::{BindRequest, Connection, Disconnected, RegisterRequest, SetupAction};
 pub use error::{Error, FieldViolation, Reason};
@@ -30,11 +33,13 @@ pub use vend::{VendRequest, VendedToken};
 pub use verify::{Finding, FindingCode, FindingLevel, Findings, VerifyRequest};
 
 use crate::{
+    audit::Audit,
     crypto::KeySet,
-    domain::{AccountId, Clock, RepoId},
+    domain::{AccountId, Clock, Policy, RepoId},
     github::GitHub,
     store::Store,
 };
+use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use tokens::TokenCache;
 
@@ -54,8 +59,10 @@ pub struct Parts {
     pub keys: KeySet,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Whether GetRepoToken may answer a personal access token, which cannot be narrowed.
-    pub hand_out_pats: bool,
+    /// What callers may do: the rules that are in force now.
+    pub policy: Arc<ArcSwap<Policy>>,
+    /// Where calls are written down.
+    pub audit: Audit,
 }
 
 struct Inner {

@@ -5,21 +5,19 @@ use std::time::Duration;
 use tracing::info;
 
 use super::{
-    Broker,
+    Broker, Call,
     access::Access,
     error::{Error, Reason},
     refusal::Failed,
 };
 use crate::{
-    domain::{AccountId, Binding, BranchName, Level, Permission, Permissions, RepoName, Token},
+    domain::{Binding, BranchName, Level, Permission, Permissions, RepoName, Token},
     github::{self, Kind, NewPull, Pull},
 };
 
 /// What is to be promoted.
 #[derive(Clone, Debug)]
 pub struct PromoteRequest {
-    /// Who asks.
-    pub account: AccountId,
     /// A bound repository; the active one by default.
     pub repository: Option<RepoName>,
     /// Title; a default one, or the one that it has, if not given.
@@ -57,13 +55,14 @@ const MIN_TTL: Duration = Duration::from_secs(120);
 
 impl Broker {
     /// Opens the pull request, or brings the open one up to date.
-    pub async fn promote(&self, request: PromoteRequest) -> Result<Promoted, Error> {
-        let access = self.access(&request.account, request.repository.as_ref()).await?;
+    pub async fn promote(&self, call: &Call, request: PromoteRequest) -> Result<Promoted, Error> {
+        let access = self.access(call, request.repository.as_ref()).await?;
         let (token, _) = self.enter(&access, PERMISSIONS, MIN_TTL).await?;
         match self.promote_with(&request, &access, &token.token).await {
             Ok(promoted) => {
+                call.trail.note(|record| record.pull_request = Some(promoted.number));
                 info!(
-                    account = %request.account, repository = %access.binding.repository,
+                    account = %call.account(), repository = %access.binding.repository,
                     number = promoted.number, created = promoted.created, "promotion pull request"
                 );
                 Ok(promoted)

@@ -7,12 +7,13 @@ use time::OffsetDateTime;
 use tracing::info;
 
 use super::{
-    Broker,
+    Broker, Call,
     access::Credential,
     error::{Error, Reason},
     refusal,
 };
 use crate::{
+    audit::Cache,
     domain::{AccountId, ConnectionStatus, CredentialSource, Permissions, RepoName, Token},
     github::Kind,
 };
@@ -23,8 +24,6 @@ const ASK_EVERY: Duration = Duration::from_secs(10);
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct VendRequest {
-    /// Who asks.
-    pub account: AccountId,
     /// A bound repository; the active one by default.
     pub repository: Option<RepoName>,
     /// What the token must be able to do.
@@ -54,23 +53,27 @@ pub struct VendedToken {
 
 impl Broker {
     /// Hands out a token. Cached and renewed ahead of time for App installations.
-    pub async fn vend(&self, request: VendRequest) -> Result<VendedToken, Error> {
-        let access = self.access(&request.account, request.repository.as_ref()).await?;
+    pub async fn vend(&self, call: &Call, request: VendRequest) -> Result<VendedToken, Error> {
+        let call = call.for_permissions(request.permissions)?;
+        let access = self.access(&call, request.repository.as_ref()).await?;
         let source = access.credential.source();
-        if matches!(access.credential, Credential::Pat(_)) && !self.inner.parts.hand_out_pats {
-            return Err(Error::new(
-                Reason::TokenNotAllowed,
-                "this account is connected by a personal access token, which cannot be narrowed to a repository, \
-                 and the operator does not allow handing such tokens out; connect it by App installation",
-            ));
+        if matches!(access.credential, Credential::Pat(_)) {
+            access.call.for_unnarrowed_token().ok_or_else(|| {
+                Error::new(
+                    Reason::TokenNotAllowed,
+                    "this account is connected by a personal access token, which cannot be narrowed to a repository, \
+                     and no rule of the broker's policy lets this caller have such tokens; connect it by App installation",
+                )
+            })?;
         }
         let granted = self.repo_token(&access, request.permissions, request.min_ttl).await?;
+        let stale = granted.cache == Some(Cache::Stale);
         // Somebody else may have taken the bound name over: callers must not clone from there.
         let repository = granted.repository.unwrap_or(access.binding.repository);
         info!(
-            account = %request.account, %repository, ?source,
-            permissions = %request.permissions, stale = granted.stale,
-            hashed_token = granted.token.hashed(), "token handed out"
+            account = %call.account(), %repository, source = source.as_str(),
+            permissions = %request.permissions, stale,
+            hashed_token = granted.hashed, "token handed out"
         );
         Ok(VendedToken {
             clone_url: self.github().clone_url(&repository),
@@ -79,13 +82,15 @@ impl Broker {
             source,
             permissions: granted.permissions,
             repository,
-            stale: granted.stale,
+            stale,
         })
     }
 
     /// Forgets a token that a caller says GitHub answered 401 to: a cached one, or the stored personal access token once
     /// GitHub itself says so.
-    pub async fn reject_token(&self, account: &AccountId, token: &Token) -> Result<bool, Error> {
+    pub async fn reject_token(&self, call: &Call, token: &Token) -> Result<bool, Error> {
+        let account = call.account();
+        call.trail.note(|record| record.hashed_token = Some(token.hashed()));
         let dropped =
             self.inner.tokens.reject(account, token) || self.pat_is_dead(account, token).await?;
         info!(%account, dropped, "a caller reports a rejected token");

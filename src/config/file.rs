@@ -48,6 +48,11 @@ impl File {
         self.take(key, "true or false", Value::as_bool)
     }
 
+    /// The whole number at `key`.
+    pub fn number(&mut self, key: &'static str) -> Option<u64> {
+        self.take(key, "a whole number, 0 or more", |value| value.as_integer()?.try_into().ok())
+    }
+
     /// True if the file has this key or section.
     pub fn has(&self, key: &str) -> bool {
         self.find(key).is_some()

@@ -22,6 +22,15 @@ pub struct Flags {
     /// Address to serve only the health service on, in plaintext, for probes
     #[arg(long, env = "GHBROKER_HEALTH_LISTEN", value_name = "ADDRESS")]
     pub health_listen: Option<String>,
+    /// File with the rules of what callers may do
+    #[arg(long, env = "GHBROKER_POLICY", value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Where the audit is written: `stdout`, or a file [default: stdout]
+    #[arg(long, env = "GHBROKER_AUDIT", value_name = "TARGET")]
+    pub audit: Option<String>,
+    /// Let everybody who reaches the port call, on any address, as `anonymous`
+    #[arg(long)]
+    pub dangerously_serve_unauthenticated: bool,
     /// sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE [default: sqlite://ghbroker.db]
     #[arg(long, env = "GHBROKER_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<SecretString>,

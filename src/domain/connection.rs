@@ -23,6 +23,16 @@ pub enum CredentialSource {
     Pat,
 }
 
+impl CredentialSource {
+    /// Name in the audit.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AppInstallation => "app_installation",
+            Self::Pat => "pat",
+        }
+    }
+}
+
 /// State of a credential, as last seen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConnectionStatus {

@@ -36,7 +36,7 @@ pub use object::ObjectId;
 pub use path::{RepoPath, Subdirectory};
 pub use permissions::{Level, Permission, Permissions};
 pub use policy::{Explanation, Grant, Policy};
-pub use protected::is_protected;
+pub use protected::{is_protected, is_workflow};
 pub use redact::{REDACTED, redact};
 pub use repository::{RepoId, RepoName, is_login};
 pub use secret::Token;

@@ -26,6 +26,11 @@ pub fn is_protected(path: &RepoPath) -> bool {
     }
 }
 
+/// True for files that GitHub takes only with the permission `workflows`.
+pub fn is_workflow(path: &RepoPath) -> bool {
+    path.as_str().starts_with(".github/workflows/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

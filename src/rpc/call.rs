@@ -1,61 +1,127 @@
 //! What every call has.
 
-use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
-use tokio::{
-    task::JoinError,
-    time::{Instant, timeout_at},
-};
+use time::OffsetDateTime;
+use tokio::time::timeout_at;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
-use super::{deadline::Deadline, present::presentable, status};
+use super::{arrival::Arrival, present::presentable, status};
 use crate::{
-    broker::{Error, Reason},
-    domain::redact,
+    audit::{Decision, Phase, Record},
+    broker::{self, Broker, Error, Reason, Trail},
+    domain::{AccountId, Caller, Method, redact},
     telemetry::causes,
 };
-
-/// Longest that a call may take; GitHub answers within 10 s or not at all, and a call needs few of its answers.
-pub(super) const DEADLINE: Duration = Duration::from_secs(30);
-/// Longest that CommitFiles may take: it sends up to 48 MiB on.
-pub(super) const COMMIT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Key of the id by which the log knows the call, in the metadata of every error.
 pub(super) const REQUEST_ID: &str = "request_id";
 /// All that a caller learns of a panic.
 const BUG: &str = "the broker failed";
+/// Longest account, as a caller wrote it, that is logged.
+const MAX_ACCOUNT: usize = 128;
 
-/// A request, and when its call has to end: when the caller gives up, and after `most` at the latest.
-pub(super) fn open<T>(request: Request<T>, most: Duration) -> (Instant, T) {
-    (Deadline::of(request.extensions(), most), request.into_inner())
+/// One call on its way through its handler. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Call {
+    pub broker: Broker,
+    pub arrival: Arrival,
+    method: Method,
+    trail: Trail,
 }
 
-/// Runs one call: in a span with an id, within its deadline; a failure is logged once, here, with its cause.
-pub(super) async fn run<T>(
-    rpc: &'static str,
-    account: &str,
-    deadline: Instant,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<Response<T>, Status> {
-    let request_id = Uuid::now_v7();
-    let account: String = account.chars().filter(|c| !c.is_control()).take(128).collect();
-    let account = redact(&account);
-    let span = info_span!("call", rpc, %request_id, account);
-    async {
-        let error = match timeout_at(deadline, AssertUnwindSafe(work).catch_unwind()).await {
-            Ok(Ok(Ok(answer))) => return Ok(Response::new(answer)),
-            Ok(Ok(Err(error))) => error,
-            Ok(Err(_)) => Error::new(Reason::Internal, BUG),
-            Err(_) => too_late(),
-        };
-        let error = log(presentable(error), request_id).with(REQUEST_ID, request_id);
-        Err(status::of(error, &account))
+/// A request, and the call that it is. Fails for one that did not come in by the door.
+pub(super) fn open<T>(
+    broker: &Broker,
+    method: Method,
+    request: Request<T>,
+) -> Result<(Call, T), Status> {
+    let arrival = request.extensions().get::<Arrival>().cloned();
+    let arrival = arrival.ok_or_else(|| Status::internal(BUG))?;
+    let mut record = blank(arrival.request_id, Some(&arrival.caller), method.name().to_owned());
+    (record.peer, record.trace_id) = (Some(arrival.peer), arrival.trace_id.clone());
+    let trail = Trail::new(record);
+    Ok((Call { broker: broker.clone(), arrival, method, trail }, request.into_inner()))
+}
+
+/// The line of the audit that a call begins with.
+pub(super) fn blank(request_id: Uuid, caller: Option<&Caller>, rpc: String) -> Record {
+    Record {
+        time: OffsetDateTime::UNIX_EPOCH,
+        phase: Phase::End,
+        request_id,
+        trace_id: None,
+        caller: caller.map(Caller::to_string),
+        authenticated_by: caller.map_or("none", Caller::authenticated_by),
+        peer: None,
+        rpc,
+        account: None,
+        decision: Decision::Deny,
+        rule: None,
+        reason: None,
+        installation_id: None,
+        source: None,
+        repository_ids: Vec::new(),
+        requested_permissions: None,
+        granted_permissions: None,
+        cache: None,
+        expire_time: None,
+        hashed_token: None,
+        commit: None,
+        pull_request: None,
     }
-    .instrument(span)
-    .await
+}
+
+impl Call {
+    /// Asks the policy whether it may be made for `account`.
+    pub async fn admit(&self, account: &AccountId) -> Result<broker::Call, Error> {
+        self.broker.admit(&self.trail, &self.arrival.caller, self.method, account).await
+    }
+
+    /// Runs it: in a span with an id, within its deadline. A failure is logged once, here, with its cause.
+    pub async fn run<T: Send + 'static>(
+        self,
+        account: String,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<Response<T>, Status> {
+        let account: String =
+            account.chars().filter(|c| !c.is_control()).take(MAX_ACCOUNT).collect();
+        let account = redact(&account);
+        let (request_id, deadline) = (self.arrival.request_id, self.arrival.deadline);
+        let span = info_span!("call", rpc = %self.method, %request_id, caller = %self.arrival.caller, account);
+        let outcome = if self.method.changes() {
+            // A task of its own: a caller who gives up does not stop a change half way, nor keep its end out of the audit.
+            let task =
+                tokio::spawn(async move { self.conclude(work).await }.instrument(span.clone()));
+            let in_time = timeout_at(deadline, task).await;
+            in_time.map_or_else(
+                |_| span.in_scope(|| Err(log(too_late(), request_id))),
+                |ended| ended.unwrap_or_else(|_| Err(Error::new(Reason::Internal, BUG))),
+            )
+        } else {
+            let in_time =
+                async move { timeout_at(deadline, work).await.unwrap_or_else(|_| Err(too_late())) };
+            self.conclude(in_time).instrument(span).await
+        };
+        match outcome {
+            Ok(answer) => Ok(Response::new(answer)),
+            Err(error) => Err(status::of(error.with(REQUEST_ID, request_id), &account)),
+        }
+    }
+
+    /// Does the work, and writes its end into the audit. What cannot be written there does not leave.
+    async fn conclude<T>(self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let done = AssertUnwindSafe(work).catch_unwind().await;
+        let done = done.unwrap_or_else(|_| Err(Error::new(Reason::Internal, BUG)));
+        let reason = done.as_ref().err().map(|error| status::word(error.reason));
+        let written = self.broker.conclude(&self.trail, reason).await;
+        // A failure stays what it is: nothing leaves with it.
+        done.and_then(|answer| written.map(|()| answer))
+            .map_err(|error| log(presentable(error), self.arrival.request_id))
+    }
 }
 
 /// The deadline was over.
@@ -64,15 +130,6 @@ pub(super) fn too_late() -> Error {
         Reason::DeadlineExceeded,
         "the call was not done in time; read the state before you try again",
     )
-}
-
-/// What became of a call's own task. A panic has its message in the error, which may hold what was being worked on: that
-/// is left out, and the log says the place.
-pub(super) fn lost(error: JoinError) -> Error {
-    if error.is_panic() {
-        return Error::new(Reason::Internal, BUG);
-    }
-    Error::internal(error)
 }
 
 fn log(error: Error, request_id: Uuid) -> Error {
@@ -87,18 +144,4 @@ fn log(error: Error, request_id: Uuid) -> Error {
     }
     info!(reason, said = %error, cause, "call refused");
     error
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_panics_message_is_not_passed_on() {
-        let ended =
-            tokio::spawn(async { std::panic::panic_any("was working on ghs_secret".to_owned()) });
-        let error = lost(ended.await.unwrap_err());
-        assert_eq!((error.reason, causes(&error)), (Reason::Internal, None));
-        assert!(!format!("{error:?}").contains("ghs_secret"));
-    }
 }

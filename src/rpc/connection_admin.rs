@@ -2,13 +2,10 @@
 
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{
-    call::{self, DEADLINE},
-    fields, translate,
-};
+use super::{call, fields, translate};
 use crate::{
     broker::{BindRequest, Broker, Error},
-    domain::{AccountId, BranchName, Subdirectory},
+    domain::{AccountId, BranchName, Method, Subdirectory},
     proto::{self, connection_admin_server::ConnectionAdmin},
 };
 
@@ -30,46 +27,52 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::ConfigureRepoRequest>,
     ) -> Result<Response<proto::ConfigureRepoResponse>, Status> {
-        let (deadline, request) = call::open(request, DEADLINE);
-        let account = request.account.clone();
-        call::run("ConfigureRepo", &account, deadline, async {
-            let binding = self.broker.bind_repository(bind_request(request)?).await?;
-            Ok(proto::ConfigureRepoResponse { binding: Some(translate::binding(binding)) })
-        })
-        .await
+        let (call, request) = call::open(&self.broker, Method::ConfigureRepo, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let (account, asked) = bind_request(request)?;
+                let admitted = call.admit(&account).await?;
+                let binding = call.broker.bind_repository(&admitted, asked).await?;
+                Ok(proto::ConfigureRepoResponse { binding: Some(translate::binding(binding)) })
+            })
+            .await
     }
 
     async fn get_connection(
         &self,
         request: Request<proto::GetConnectionRequest>,
     ) -> Result<Response<proto::GetConnectionResponse>, Status> {
-        let (deadline, request) = call::open(request, DEADLINE);
-        call::run("GetConnection", &request.account, deadline, async {
-            let connection = self.broker.connection(&account(&request.account)?).await?;
-            let effective = connection.effective.map(translate::source).unwrap_or_default();
-            Ok(proto::GetConnectionResponse {
-                effective_source: effective.into(),
-                installation: connection.installation.map(translate::installation),
-                pat: connection.pat.map(translate::pat),
-                bindings: connection.bindings.into_iter().map(translate::binding).collect(),
+        let (call, request) = call::open(&self.broker, Method::GetConnection, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let admitted = call.admit(&account(&request.account)?).await?;
+                let connection = call.broker.connection(&admitted).await?;
+                let effective = connection.effective.map(translate::source).unwrap_or_default();
+                Ok(proto::GetConnectionResponse {
+                    effective_source: effective.into(),
+                    installation: connection.installation.map(translate::installation),
+                    pat: connection.pat.map(translate::pat),
+                    bindings: connection.bindings.into_iter().map(translate::binding).collect(),
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn disconnect(
         &self,
         request: Request<proto::DisconnectRequest>,
     ) -> Result<Response<proto::DisconnectResponse>, Status> {
-        let (deadline, request) = call::open(request, DEADLINE);
-        call::run("Disconnect", &request.account, deadline, async {
-            let done = self.broker.disconnect(&account(&request.account)?).await?;
-            Ok(proto::DisconnectResponse {
-                disconnected: done.existed,
-                tokens_revoked: translate::count(done.tokens_revoked),
+        let (call, request) = call::open(&self.broker, Method::Disconnect, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let admitted = call.admit(&account(&request.account)?).await?;
+                let done = call.broker.disconnect(&admitted).await?;
+                Ok(proto::DisconnectResponse {
+                    disconnected: done.existed,
+                    tokens_revoked: translate::count(done.tokens_revoked),
+                })
             })
-        })
-        .await
+            .await
     }
 }
 
@@ -77,7 +80,7 @@ fn account(text: &str) -> Result<AccountId, Error> {
     fields::parse(|fields| fields.required("account", text))
 }
 
-fn bind_request(request: proto::ConfigureRepoRequest) -> Result<BindRequest, Error> {
+fn bind_request(request: proto::ConfigureRepoRequest) -> Result<(AccountId, BindRequest), Error> {
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
         let repository = fields.required("repository", &request.repository);
@@ -95,13 +98,15 @@ fn bind_request(request: proto::ConfigureRepoRequest) -> Result<BindRequest, Err
         {
             fields.wrong("staging_branch", "must differ from production_branch");
         }
-        Some(BindRequest {
-            account: account?,
-            repository: repository?,
-            staging: staging?,
-            production: production?,
-            subdirectory: subdirectory?,
-            activate: request.activate,
-        })
+        Some((
+            account?,
+            BindRequest {
+                repository: repository?,
+                staging: staging?,
+                production: production?,
+                subdirectory: subdirectory?,
+                activate: request.activate,
+            },
+        ))
     })
 }

@@ -1,10 +1,9 @@
 //! The service CredentialBroker.
 
 use tonic::{Request, Response, Status, async_trait};
-use tracing::Instrument;
 
 use super::{
-    call::{self, COMMIT_DEADLINE, DEADLINE},
+    call,
     requests::{
         commit_request, pat_request, promote_request, register_request, rejected_request,
         vend_request, verify_request,
@@ -13,6 +12,7 @@ use super::{
 };
 use crate::{
     broker::{Broker, FindingLevel},
+    domain::Method,
     proto::{self, credential_broker_server::CredentialBroker},
 };
 
@@ -37,134 +37,140 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::RegisterInstallationRequest>,
     ) -> Result<Response<proto::RegisterInstallationResponse>, Status> {
-        let (deadline, request) = call::open(request, DEADLINE);
-        let account = request.account.clone();
-        call::run("RegisterInstallation", &account, deadline, async {
-            let installation =
-                self.broker.register_installation(register_request(request)?).await?;
-            Ok(proto::RegisterInstallationResponse {
-                installation: Some(translate::installation(installation)),
+        let (call, request) = call::open(&self.broker, Method::RegisterInstallation, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let (account, asked) = register_request(request)?;
+                let admitted = call.admit(&account).await?;
+                let installation = call.broker.register_installation(&admitted, asked).await?;
+                Ok(proto::RegisterInstallationResponse {
+                    installation: Some(translate::installation(installation)),
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn set_pat(
         &self,
         request: Request<proto::SetPatRequest>,
     ) -> Result<Response<proto::SetPatResponse>, Status> {
-        let (deadline, request) = call::open(request, DEADLINE);
-        let account = request.account.clone();
-        call::run("SetPat", &account, deadline, async {
-            let (account, token, kind) = pat_request(request)?;
-            let pat = self.broker.set_pat(account, token, kind).await?;
-            Ok(proto::SetPatResponse { pat: Some(translate::pat(pat)) })
-        })
-        .await
+        let (call, request) = call::open(&self.broker, Method::SetPat, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let (account, token, kind) = pat_request(request)?;
+                let admitted = call.admit(&account).await?;
+                let pat = call.broker.set_pat(&admitted, token, kind).await?;
+                Ok(proto::SetPatResponse { pat: Some(translate::pat(pat)) })
+            })
+            .await
     }
 
     async fn verify_repo(
         &self,
         request: Request<proto::VerifyRepoRequest>,
     ) -> Result<Response<proto::VerifyRepoResponse>, Status> {
-        let (deadline, request) = call::open(request, DEADLINE);
-        call::run("VerifyRepo", &request.account, deadline, async {
-            let found = self.broker.verify(verify_request(&request)?).await?;
-            let (repository_id, repository) =
-                found.repository.map_or((0, String::new()), |(id, name)| (id.0, name.to_string()));
-            Ok(proto::VerifyRepoResponse {
-                ok: found.findings.iter().all(|finding| finding.level != FindingLevel::Failed),
-                source: translate::source(found.source).into(),
-                repository,
-                repository_id,
-                findings: found.findings.into_iter().map(translate::finding).collect(),
+        let (call, request) = call::open(&self.broker, Method::VerifyRepo, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let (account, asked) = verify_request(&request)?;
+                let admitted = call.admit(&account).await?;
+                let found = call.broker.verify(&admitted, asked).await?;
+                let (repository_id, repository) = found
+                    .repository
+                    .map_or((0, String::new()), |(id, name)| (id.0, name.to_string()));
+                Ok(proto::VerifyRepoResponse {
+                    ok: found.findings.iter().all(|finding| finding.level != FindingLevel::Failed),
+                    source: translate::source(found.source).into(),
+                    repository,
+                    repository_id,
+                    findings: found.findings.into_iter().map(translate::finding).collect(),
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn get_repo_token(
         &self,
         request: Request<proto::GetRepoTokenRequest>,
     ) -> Result<Response<proto::GetRepoTokenResponse>, Status> {
-        let (deadline, request) = call::open(request, DEADLINE);
-        call::run("GetRepoToken", &request.account, deadline, async {
-            let vended = self.broker.vend(vend_request(&request)?).await?;
-            Ok(proto::GetRepoTokenResponse {
-                token: vended.token.expose().to_owned(),
-                expire_time: vended.expires_at.map(translate::timestamp),
-                username: GIT_USERNAME.to_owned(),
-                source: translate::source(vended.source).into(),
-                permissions: translate::permissions(vended.permissions),
-                repository: vended.repository.to_string(),
-                clone_url: vended.clone_url,
-                stale: vended.stale,
+        let (call, request) = call::open(&self.broker, Method::GetRepoToken, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let (account, asked) = vend_request(&request)?;
+                let admitted = call.admit(&account).await?;
+                let vended = call.broker.vend(&admitted, asked).await?;
+                Ok(proto::GetRepoTokenResponse {
+                    token: vended.token.expose().to_owned(),
+                    expire_time: vended.expires_at.map(translate::timestamp),
+                    username: GIT_USERNAME.to_owned(),
+                    source: translate::source(vended.source).into(),
+                    permissions: translate::permissions(vended.permissions),
+                    repository: vended.repository.to_string(),
+                    clone_url: vended.clone_url,
+                    stale: vended.stale,
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn commit_files(
         &self,
         request: Request<proto::CommitFilesRequest>,
     ) -> Result<Response<proto::CommitFilesResponse>, Status> {
-        let (deadline, request) = call::open(request, COMMIT_DEADLINE);
-        let account = request.account.clone();
-        call::run("CommitFiles", &account, deadline, async {
-            let request = commit_request(request, deadline)?;
-            let broker = self.broker.clone();
-            // A task of its own: a caller who gives up does not stop a commit half way.
-            let work = tokio::spawn(async move { broker.commit(request).await }.in_current_span());
-            let done = work.await.map_err(call::lost)??;
-            Ok(proto::CommitFilesResponse {
-                commit_sha: done.commit_sha,
-                url: done.url,
-                branch: done.branch,
-                unchanged: done.unchanged,
-                files_added: count(done.counts.added),
-                files_changed: count(done.counts.changed),
-                files_deleted: count(done.counts.deleted),
-                files_unchanged: count(done.counts.unchanged),
+        let (call, request) = call::open(&self.broker, Method::CommitFiles, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let (account, asked) = commit_request(request, call.arrival.deadline)?;
+                let admitted = call.admit(&account).await?;
+                let done = call.broker.commit(&admitted, asked).await?;
+                Ok(proto::CommitFilesResponse {
+                    commit_sha: done.commit_sha,
+                    url: done.url,
+                    branch: done.branch,
+                    unchanged: done.unchanged,
+                    files_added: count(done.counts.added),
+                    files_changed: count(done.counts.changed),
+                    files_deleted: count(done.counts.deleted),
+                    files_unchanged: count(done.counts.unchanged),
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn open_promotion_pr(
         &self,
         request: Request<proto::OpenPromotionPrRequest>,
     ) -> Result<Response<proto::OpenPromotionPrResponse>, Status> {
-        let (deadline, request) = call::open(request, DEADLINE);
-        let account = request.account.clone();
-        call::run("OpenPromotionPr", &account, deadline, async {
-            let request = promote_request(request)?;
-            let broker = self.broker.clone();
-            let work = tokio::spawn(async move { broker.promote(request).await }.in_current_span());
-            let done = work.await.map_err(call::lost)??;
-            Ok(proto::OpenPromotionPrResponse {
-                number: done.number,
-                url: done.url,
-                created: done.created,
-                commits_ahead: i32::try_from(done.commits_ahead).unwrap_or(i32::MAX),
-                head_branch: done.head.to_string(),
-                base_branch: done.base.to_string(),
+        let (call, request) = call::open(&self.broker, Method::OpenPromotionPr, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let (account, asked) = promote_request(request)?;
+                let admitted = call.admit(&account).await?;
+                let done = call.broker.promote(&admitted, asked).await?;
+                Ok(proto::OpenPromotionPrResponse {
+                    number: done.number,
+                    url: done.url,
+                    created: done.created,
+                    commits_ahead: i32::try_from(done.commits_ahead).unwrap_or(i32::MAX),
+                    head_branch: done.head.to_string(),
+                    base_branch: done.base.to_string(),
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn report_rejected_token(
         &self,
         request: Request<proto::ReportRejectedTokenRequest>,
     ) -> Result<Response<proto::ReportRejectedTokenResponse>, Status> {
-        let (deadline, request) = call::open(request, DEADLINE);
-        let account = request.account.clone();
-        call::run("ReportRejectedToken", &account, deadline, async {
-            let (account, token) = rejected_request(request)?;
-            Ok(proto::ReportRejectedTokenResponse {
-                dropped: self.broker.reject_token(&account, &token).await?,
+        let (call, request) = call::open(&self.broker, Method::ReportRejectedToken, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let (account, token) = rejected_request(request)?;
+                let admitted = call.admit(&account).await?;
+                let dropped = call.broker.reject_token(&admitted, &token).await?;
+                Ok(proto::ReportRejectedTokenResponse { dropped })
             })
-        })
-        .await
+            .await
     }
 }

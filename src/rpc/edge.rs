@@ -4,6 +4,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -16,18 +17,18 @@ use tonic::{
         http::{Request, Response},
     },
 };
+use tower::Layer;
 use tracing::info;
 use uuid::Uuid;
 
 use super::{
     call::{REQUEST_ID, too_late},
     deadline::Deadline,
-    room::{MAX_COMMIT, MAX_REQUEST},
     status,
 };
 use crate::{
     broker::{Error, Reason},
-    domain::redact,
+    domain::{Limits, redact},
 };
 
 /// Health and reflection: not of this contract, and with streams that are to last.
@@ -35,18 +36,35 @@ const NOT_OURS: &str = "/grpc.";
 /// Longest path of a call that is logged.
 const MAX_PATH: usize = 128;
 
-/// All services of a port, with the answers of this module.
+/// Gives all services of a port the answers of this module.
 #[derive(Clone)]
-pub struct Edge<S>(S);
+pub struct Edge {
+    limits: Arc<Limits>,
+}
 
-impl<S> Edge<S> {
-    /// Puts it around `services`.
-    pub fn around(services: S) -> Self {
-        Self(services)
+impl Edge {
+    /// For services with these limits.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits: Arc::new(limits) }
     }
 }
 
-impl<S> Service<Request<Body>> for Edge<S>
+impl<S> Layer<S> for Edge {
+    type Service = Edged<S>;
+
+    fn layer(&self, services: S) -> Edged<S> {
+        Edged { services, limits: self.limits.clone() }
+    }
+}
+
+/// All services of a port, with the answers of this module.
+#[derive(Clone)]
+pub struct Edged<S> {
+    services: S,
+    limits: Arc<Limits>,
+}
+
+impl<S> Service<Request<Body>> for Edged<S>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
     S::Future: Send + 'static,
@@ -57,26 +75,26 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
+        self.services.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         if request.uri().path().starts_with(NOT_OURS) {
-            return Box::pin(self.0.call(request));
+            return Box::pin(self.services.call(request));
         }
         let path = redact(&request.uri().path().chars().take(MAX_PATH).collect::<String>());
         let deadline = Deadline::asked(request.headers());
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
         }
-        let answer = self.0.call(request);
+        let (answer, limits) = (self.services.call(request), self.limits.clone());
         Box::pin(async move {
             let answered = match deadline {
                 Some(deadline) => timeout_at(deadline.edge, answer).await,
                 None => Ok(answer.await),
             };
             match answered {
-                Ok(answer) => Ok(explained(answer?, &path)),
+                Ok(answer) => Ok(explained(answer?, &path, &limits)),
                 Err(_) => Ok(refused(too_late(), "its caller's time is over", &path).into_http()),
             }
         })
@@ -84,11 +102,11 @@ where
 }
 
 /// Gives an error of tonic's own the details that ours have; leaves all other answers as they are.
-fn explained(mut answer: Response<Body>, path: &str) -> Response<Body> {
+fn explained(mut answer: Response<Body>, path: &str, limits: &Limits) -> Response<Body> {
     // An answer of success has no status in its headers.
     let status = Status::from_header_map(answer.headers());
     let Some(status) = status.filter(|status| status.details().is_empty()) else { return answer };
-    if let Some(error) = error(&status) {
+    if let Some(error) = error(&status, limits) {
         // Fails for a message that is no header, and what is percent-encoded always is one.
         drop(refused(error, status.message(), path).add_header(answer.headers_mut()));
     }
@@ -96,14 +114,14 @@ fn explained(mut answer: Response<Body>, path: &str) -> Response<Body> {
 }
 
 /// What tonic means.
-fn error(status: &Status) -> Option<Error> {
+fn error(status: &Status, limits: &Limits) -> Option<Error> {
     match status.code() {
         Code::OutOfRange => Some(Error::invalid(
             "request",
             format!(
                 "is too large: CommitFiles takes {} MiB (split the files into several commits), every other call {} KiB",
-                MAX_COMMIT / 1024 / 1024,
-                MAX_REQUEST / 1024
+                limits.commit_bytes / 1024 / 1024,
+                limits.request_bytes / 1024
             ),
         )),
         Code::Unimplemented if status.message().is_empty() => Some(Error::new(

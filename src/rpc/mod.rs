@@ -4,15 +4,18 @@
 //! * [`translate`]: domain types become answers.
 //! * [`status`]: the only place where an error becomes a gRPC status.
 //! * [`present`]: what of an error goes out.
-//! * [`call`]: what every call has: a span with an id, a [`deadline`], and a status in the end.
+//! * [`guard`]: who calls, and whether it may; [`arrival`]: what handlers know of that.
+//! * [`call`]: what every call has: a span with an id, a [`deadline`], a line in the audit, and a status in the end.
 //! * [`edge`]: calls that come to no handler. [`room`]: how large a request may be.
 
+mod arrival;
 mod call;
 mod connection_admin;
 mod credential_broker;
 mod deadline;
 mod edge;
 mod fields;
+mod guard;
 mod present;
 mod requests;
 mod room;
@@ -25,12 +28,13 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 pub use connection_admin::Admin;
 pub use credential_broker::CredentialBrokerRpc;
 pub use edge::Edge;
-pub use room::{MAX_COMMIT, MAX_REQUEST};
+pub use guard::Guard;
 
 use room::Rooms;
 
 use crate::{
     broker::Broker,
+    domain::Limits,
     proto::{
         self, connection_admin_server::ConnectionAdminServer,
         credential_broker_server::CredentialBrokerServer,
@@ -44,6 +48,7 @@ pub const SERVICES: [&str; 2] = ["ghbroker.v1.CredentialBroker", "ghbroker.v1.Co
 pub fn routes<H: Health>(
     broker: &Broker,
     health: HealthServer<H>,
+    limits: &Limits,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let broker_service = |room| {
         CredentialBrokerServer::new(CredentialBrokerRpc::new(broker.clone()))
@@ -52,10 +57,10 @@ pub fn routes<H: Health>(
     let admin = ConnectionAdminServer::new(Admin::new(broker.clone()));
     let mut routes = Routes::new(health)
         .add_service(Rooms {
-            large: broker_service(MAX_COMMIT),
-            small: broker_service(MAX_REQUEST),
+            large: broker_service(limits.commit_bytes),
+            small: broker_service(limits.request_bytes),
         })
-        .add_service(admin.max_decoding_message_size(MAX_REQUEST));
+        .add_service(admin.max_decoding_message_size(limits.request_bytes));
     routes = routes.add_service(reflection().build_v1()?);
     Ok(routes.add_service(reflection().build_v1alpha()?))
 }

@@ -34,7 +34,7 @@ const MAX_PERMISSION_NAME: usize = 64;
 
 pub(super) fn register_request(
     request: proto::RegisterInstallationRequest,
-) -> Result<RegisterRequest, Error> {
+) -> Result<(AccountId, RegisterRequest), Error> {
     let action = request.setup_action();
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
@@ -63,12 +63,14 @@ pub(super) fn register_request(
             fields.wrong("expected_github_login", "must be a login as on GitHub");
         }
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        Some(RegisterRequest {
-            account: account?,
-            action: action?,
-            code: given(code?).map(Token::new),
-            expected_login: given(login),
-        })
+        Some((
+            account?,
+            RegisterRequest {
+                action: action?,
+                code: given(code?).map(Token::new),
+                expected_login: given(login),
+            },
+        ))
     })
 }
 
@@ -106,33 +108,33 @@ fn token(fields: &mut Fields, plain: String) -> Option<Token> {
     fits.then_some(token)
 }
 
-pub(super) fn verify_request(request: &proto::VerifyRepoRequest) -> Result<VerifyRequest, Error> {
+pub(super) fn verify_request(
+    request: &proto::VerifyRepoRequest,
+) -> Result<(AccountId, VerifyRequest), Error> {
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
         let repository = fields.optional("repository", &request.repository);
         let staging = fields.optional("staging_branch", &request.staging_branch);
         let production = fields.optional("production_branch", &request.production_branch);
-        Some(VerifyRequest {
-            account: account?,
-            repository: repository?,
-            staging: staging?,
-            production: production?,
-        })
+        Some((
+            account?,
+            VerifyRequest { repository: repository?, staging: staging?, production: production? },
+        ))
     })
 }
 
-pub(super) fn vend_request(request: &proto::GetRepoTokenRequest) -> Result<VendRequest, Error> {
+pub(super) fn vend_request(
+    request: &proto::GetRepoTokenRequest,
+) -> Result<(AccountId, VendRequest), Error> {
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
         let repository = fields.optional("repository", &request.repository);
         let permissions = permissions(fields, &request.permissions);
         let min_ttl = fields.duration("min_ttl", request.min_ttl, DEFAULT_MIN_TTL, MAX_MIN_TTL);
-        Some(VendRequest {
-            account: account?,
-            repository: repository?,
-            permissions: permissions?,
-            min_ttl: min_ttl?,
-        })
+        Some((
+            account?,
+            VendRequest { repository: repository?, permissions: permissions?, min_ttl: min_ttl? },
+        ))
     })
 }
 
@@ -173,7 +175,7 @@ fn permission_field(name: &str) -> String {
 pub(super) fn commit_request(
     request: proto::CommitFilesRequest,
     deadline: Instant,
-) -> Result<CommitRequest, Error> {
+) -> Result<(AccountId, CommitRequest), Error> {
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
         let repository = fields.optional("repository", &request.repository);
@@ -184,16 +186,18 @@ pub(super) fn commit_request(
         let expected_head = fields.optional("expected_head_sha", &request.expected_head_sha);
         let request_id = fields.line("request_id", request.request_id, MAX_REQUEST_ID);
         let changes = changes(fields, request.files);
-        Some(CommitRequest {
-            account: account?,
-            repository: repository?,
-            branch: branch?,
-            message: message?,
-            changes: changes?,
-            expected_head: expected_head?,
-            request_id: Some(request_id?).filter(|id| !id.is_empty()),
-            deadline,
-        })
+        Some((
+            account?,
+            CommitRequest {
+                repository: repository?,
+                branch: branch?,
+                message: message?,
+                changes: changes?,
+                expected_head: expected_head?,
+                request_id: Some(request_id?).filter(|id| !id.is_empty()),
+                deadline,
+            },
+        ))
     })
 }
 
@@ -252,7 +256,7 @@ fn edit(fields: &mut Fields, index: usize, file: proto::FileChange) -> Option<Ed
 
 pub(super) fn promote_request(
     request: proto::OpenPromotionPrRequest,
-) -> Result<PromoteRequest, Error> {
+) -> Result<(AccountId, PromoteRequest), Error> {
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
         let repository = fields.optional("repository", &request.repository);
@@ -261,12 +265,14 @@ pub(super) fn promote_request(
             Some(body) => fields.text("body", body, MAX_BODY).map(Some),
             None => Some(None),
         };
-        Some(PromoteRequest {
-            account: account?,
-            repository: repository?,
-            title: Some(title?).filter(|title| !title.trim().is_empty()),
-            body: body?,
-            draft: request.draft,
-        })
+        Some((
+            account?,
+            PromoteRequest {
+                repository: repository?,
+                title: Some(title?).filter(|title| !title.trim().is_empty()),
+                body: body?,
+                draft: request.draft,
+            },
+        ))
     })
 }

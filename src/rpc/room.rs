@@ -8,11 +8,6 @@ use tonic::{
     server::NamedService,
 };
 
-/// Largest CommitFiles: it has the files.
-pub const MAX_COMMIT: usize = 48 * 1024 * 1024;
-/// Largest request otherwise: a description of a pull request has up to 65,536 characters of 4 bytes, and the rest is small.
-pub const MAX_REQUEST: usize = (256 + 64) * 1024;
-
 /// How the path of the one call with room ends.
 const COMMIT: &str = "/CommitFiles";
 

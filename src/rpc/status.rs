@@ -13,6 +13,10 @@ const DOMAIN: &str = "ghbroker";
 /// The contract's table of errors: the code and the word for every reason.
 fn code_and_word(reason: Reason) -> (Code, &'static str) {
     match reason {
+        Reason::CallerNotAuthenticated => (Code::Unauthenticated, "CALLER_NOT_AUTHENTICATED"),
+        Reason::CallerKeysUnavailable => (Code::Unavailable, "CALLER_KEYS_UNAVAILABLE"),
+        Reason::CallerNotAllowed => (Code::PermissionDenied, "CALLER_NOT_ALLOWED"),
+        Reason::AuditUnavailable => (Code::Unavailable, "AUDIT_UNAVAILABLE"),
         Reason::InvalidField => (Code::InvalidArgument, "INVALID_FIELD"),
         Reason::AccountNotConnected => (Code::NotFound, "ACCOUNT_NOT_CONNECTED"),
         Reason::RepoNotAccessible => (Code::NotFound, "REPO_NOT_ACCESSIBLE"),

@@ -39,11 +39,11 @@ impl Work<'_> {
         }
     }
 
-    /// Creates the staging branch, now that there is something to commit to it. False if somebody was faster: what was
+    /// Creates the branch, now that there is something to commit to it. False if somebody was faster: what was
     /// read may be stale then.
     async fn begin_branch(&self, head: &Head) -> Result<bool, github::Error> {
         let (token, repository) = (self.token, self.repository());
-        match self.github().create_branch(token, repository, self.staging(), head.id).await {
+        match self.github().create_branch(token, repository, self.branch, head.id).await {
             Ok(()) => Ok(true),
             Err(error) if error.kind == Kind::AlreadyExists => Ok(false),
             Err(error) => Err(error),
@@ -64,7 +64,7 @@ impl Work<'_> {
             })
             .collect();
         let commit = CommitOnBranch {
-            branch: self.staging(),
+            branch: self.branch,
             expected_head: head.id,
             message: &self.request.message,
             additions: &additions,
@@ -84,10 +84,10 @@ impl Work<'_> {
             github.create_commit(token, repository, &self.request.message, tree, head.id).await?;
         // GitHub moves a branch forward to any descendant. One that somebody has set back meanwhile must not be: look
         // once more. What is left is the time of one request.
-        if github.branch_head(token, repository, self.staging()).await? != Some(head.id) {
+        if github.branch_head(token, repository, self.branch).await? != Some(head.id) {
             return Ok(None);
         }
-        github.update_branch(token, repository, self.staging(), commit.id).await?;
+        github.update_branch(token, repository, self.branch, commit.id).await?;
         Ok(Some(PushedCommit { id: commit.id, url: commit.html_url }))
     }
 

@@ -32,10 +32,10 @@ pub(super) struct Entry {
 pub(super) type Entries = BTreeMap<String, Entry>;
 
 impl Work<'_> {
-    /// The head of the staging branch; of production if staging does not exist yet, since it will begin there.
+    /// The head of the branch; of production if there is no such branch yet, since it will begin there.
     pub(super) async fn head(&self) -> Result<Head, Failed> {
         let (github, repository) = (self.github(), self.repository());
-        if let Some(id) = github.branch_head(self.token, repository, self.staging()).await? {
+        if let Some(id) = github.branch_head(self.token, repository, self.branch).await? {
             return Ok(self.head_at(id).await?);
         }
         let production = &self.access.binding.production;

@@ -1,4 +1,4 @@
-//! CommitFiles: one commit of any number of files to the staging branch.
+//! CommitFiles: one commit of any number of files to the staging branch, or to a work branch that the policy allows.
 //!
 //! * [`work`]: read, plan, apply, and again when the head moves or an answer is lost.
 //! * [`branch`]: what the branch has now, as far as the request touches it.
@@ -21,25 +21,23 @@ use tokio::time::{Instant, timeout_at};
 use tracing::info;
 
 use super::{
-    Broker,
+    Broker, Call,
     access::Access,
     error::{Error, FieldViolation, Reason},
     refusal::Failed,
 };
 use crate::domain::{
     AccountId, BranchName, ChangeSet, CommitMessage, Edit, Level, ObjectId, Permission,
-    Permissions, RepoId, RepoName, Subdirectory, is_protected,
+    Permissions, RepoId, RepoName, RepoPath, Subdirectory, is_protected, is_workflow,
 };
 use work::Work;
 
 /// What is to be committed.
 #[derive(Clone, Debug)]
 pub struct CommitRequest {
-    /// Who asks.
-    pub account: AccountId,
     /// A bound repository; the active one by default.
     pub repository: Option<RepoName>,
-    /// Must be the staging branch if given.
+    /// The staging branch by default. Another one only if the policy lets the caller work on it.
     pub branch: Option<BranchName>,
     /// Headline and body.
     pub message: CommitMessage,
@@ -89,34 +87,28 @@ const MIN_TTL: Duration = Duration::from_secs(5 * 60);
 
 impl Broker {
     /// Makes the commit, or none if nothing differs.
-    pub async fn commit(&self, request: CommitRequest) -> Result<Committed, Error> {
-        let (account, repository) = (&request.account, request.repository.as_ref());
-        let mut access = self.access(account, repository).await?;
-        let turn = self.turn(account, access.binding.repository_id);
+    pub async fn commit(&self, call: &Call, request: CommitRequest) -> Result<Committed, Error> {
+        let mut access = self.access(call, request.repository.as_ref()).await?;
+        let turn = self.turn(call.account(), access.binding.repository_id);
         let _turn = match turn.try_lock() {
             Ok(turn) => turn,
             Err(_) => {
                 let waited = timeout_at(request.deadline, turn.lock()).await;
                 let turn = waited.map_err(|_| too_late())?;
                 // While others had their turn the account may have been disconnected, or its token replaced.
-                access = self.access(account, Some(&access.binding.repository)).await?;
+                access = self.access(call, Some(&access.binding.repository)).await?;
                 turn
             }
         };
-        let staging = &access.binding.staging;
-        if request.branch.as_ref().is_some_and(|branch| branch != staging) {
-            return Err(Error::new(
-                Reason::BranchNotAllowed,
-                format!("commits go to the staging branch {staging} only; leave `branch` empty"),
-            )
-            .with("allowed", staging));
-        }
+        let branch = target(&mut access, request.branch.as_ref())?;
         let changes = place(&request.changes, &access.binding.subdirectory)?;
-        if let Some(answer) = self.first_answer(&request, &access, &changes).await? {
+        let_protected(&mut access, &changes)?;
+        if let Some(answer) = self.first_answer(&request, &access, &branch, &changes).await? {
+            call.trail.note(|record| record.commit = Some(answer.commit_sha.clone()));
             return Ok(answer);
         }
-        let result = self.commit_now(&request, &access, &changes).await;
-        self.remember(&request, &result).await;
+        let result = self.commit_now(&request, &access, &branch, &changes).await;
+        self.remember(call.account(), &request, &result).await;
         result
     }
 
@@ -124,15 +116,16 @@ impl Broker {
         &self,
         request: &CommitRequest,
         access: &Access,
+        branch: &BranchName,
         changes: &ChangeSet,
     ) -> Result<Committed, Error> {
-        let account = &request.account;
-        let (token, _) = self.enter(access, PERMISSIONS, MIN_TTL).await?;
-        let work = Work { broker: self, access, token: &token.token, request, changes };
+        let (token, _) = self.enter(access, permissions(changes), MIN_TTL).await?;
+        let work = Work { broker: self, access, branch, token: &token.token, request, changes };
         match work.run().await {
             Ok(committed) => {
+                access.call.trail.note(|record| record.commit = Some(committed.commit_sha.clone()));
                 info!(
-                    %account, repository = %access.binding.repository, branch = %access.binding.staging,
+                    account = %access.account(), repository = %access.binding.repository, %branch,
                     commit = %committed.commit_sha, unchanged = committed.unchanged, counts = ?committed.counts,
                     "files committed"
                 );
@@ -158,14 +151,61 @@ fn too_late() -> Error {
     )
 }
 
-/// Prefixes every path with the binding's subdirectory, and refuses protected ones.
+/// The branch to commit to. Never production: what goes there, people merge.
+fn target(access: &mut Access, asked: Option<&BranchName>) -> Result<BranchName, Error> {
+    let (staging, production) = (&access.binding.staging, &access.binding.production);
+    let Some(branch) = asked.filter(|branch| *branch != staging) else {
+        return Ok(staging.clone());
+    };
+    let call = access.call.for_work_branch(branch).filter(|_| branch != production);
+    access.call = call.ok_or_else(|| {
+        Error::new(
+            Reason::BranchNotAllowed,
+            format!(
+                "commits of this caller do not go to {branch}; leave `branch` empty for the staging branch {staging}"
+            ),
+        )
+        .with("allowed", staging)
+    })?;
+    Ok(branch.clone())
+}
+
+/// Refuses protected paths that the policy does not let the caller write.
+fn let_protected(access: &mut Access, changes: &ChangeSet) -> Result<(), Error> {
+    let protected: Vec<&RepoPath> =
+        changes.iter().map(|(path, _)| path).filter(|path| is_protected(path)).collect();
+    if protected.is_empty() {
+        return Ok(());
+    }
+    access.call = access.call.for_protected(&protected).map_err(|paths| {
+        let paths: Vec<&str> = paths.into_iter().map(RepoPath::as_str).collect();
+        Error::new(
+            Reason::PathNotAllowed,
+            format!(
+                "these paths decide what runs or who reviews, and no rule of the broker's policy lets this caller write them: {}",
+                paths.join(", ")
+            ),
+        )
+        .with("paths", paths.join(","))
+    })?;
+    Ok(())
+}
+
+/// What the commit needs. `workflows` is asked for only where a workflow file is written.
+fn permissions(changes: &ChangeSet) -> Permissions {
+    if changes.iter().any(|(path, _)| is_workflow(path)) {
+        PERMISSIONS.with(Permission::WORKFLOWS, Level::Write)
+    } else {
+        PERMISSIONS
+    }
+}
+
+/// Prefixes every path with the binding's subdirectory.
 fn place(changes: &ChangeSet, subdirectory: &Subdirectory) -> Result<ChangeSet, Error> {
     let mut placed = Vec::with_capacity(changes.len());
     let mut wrong = Vec::new();
-    let mut protected: Vec<String> = Vec::new();
     for (path, edit) in changes.iter() {
         match subdirectory.join(path) {
-            Ok(path) if is_protected(&path) => protected.push(path.to_string()),
             Ok(path) => placed.push((path, edit.clone())),
             Err(error) => wrong.push(FieldViolation {
                 field: "files.path".to_owned(),
@@ -175,16 +215,6 @@ fn place(changes: &ChangeSet, subdirectory: &Subdirectory) -> Result<ChangeSet, 
     }
     if !wrong.is_empty() {
         return Err(Error::invalid_fields(wrong));
-    }
-    if !protected.is_empty() {
-        return Err(Error::new(
-            Reason::PathNotAllowed,
-            format!(
-                "these paths decide what runs or who reviews, and are never written: {}",
-                protected.join(", ")
-            ),
-        )
-        .with("paths", protected.join(",")));
     }
     ChangeSet::new(placed).map_err(|_| Error::invalid("files", "must not clash"))
 }

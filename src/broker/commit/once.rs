@@ -11,6 +11,7 @@ use crate::{
         Broker,
         error::{Error, Reason},
     },
+    domain::{AccountId, BranchName},
     store::Begin,
 };
 
@@ -24,11 +25,12 @@ impl Broker {
         &self,
         request: &CommitRequest,
         access: &Access,
+        branch: &BranchName,
         changes: &ChangeSet,
     ) -> Result<Option<Committed>, Error> {
         let Some(request_id) = &request.request_id else { return Ok(None) };
-        let hash = content_hash(request, access, changes);
-        match self.store().begin_request(&request.account, request_id, &hash, self.now()).await? {
+        let hash = content_hash(request, access, branch, changes);
+        match self.store().begin_request(access.account(), request_id, &hash, self.now()).await? {
             Begin::New => Ok(None),
             Begin::Done(answer) => serde_json::from_str(&answer).map(Some).map_err(Error::internal),
             Begin::InProgress => Err(Error::new(
@@ -46,10 +48,11 @@ impl Broker {
     /// Keeps the answer for a retry; a failed call is forgotten, so that a retry does the work.
     pub(super) async fn remember(
         &self,
+        account: &AccountId,
         request: &CommitRequest,
         result: &Result<Committed, Error>,
     ) {
-        let (account, Some(request_id)) = (&request.account, &request.request_id) else { return };
+        let Some(request_id) = &request.request_id else { return };
         let answer =
             result.as_ref().ok().and_then(|committed| serde_json::to_string(committed).ok());
         let noted = match answer {
@@ -66,14 +69,19 @@ impl Broker {
 }
 
 /// Hash of all that decides what a commit becomes.
-fn content_hash(request: &CommitRequest, access: &Access, changes: &ChangeSet) -> String {
+fn content_hash(
+    request: &CommitRequest,
+    access: &Access,
+    branch: &BranchName,
+    changes: &ChangeSet,
+) -> String {
     let mut hash = digest::Context::new(&digest::SHA256);
     let mut field = |bytes: &[u8]| {
         hash.update(&(bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };
     field(access.binding.repository_id.to_string().as_bytes());
-    field(access.binding.staging.as_str().as_bytes());
+    field(branch.as_str().as_bytes());
     field(request.message.as_str().as_bytes());
     field(request.expected_head.map(|id| id.to_string()).unwrap_or_default().as_bytes());
     for (path, edit) in changes.iter() {

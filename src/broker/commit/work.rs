@@ -25,6 +25,8 @@ const TRIES: usize = 5;
 pub(super) struct Work<'a> {
     pub broker: &'a Broker,
     pub access: &'a Access,
+    /// The branch to commit to.
+    pub branch: &'a BranchName,
     pub token: &'a Token,
     pub request: &'a CommitRequest,
     pub changes: &'a ChangeSet,
@@ -44,10 +46,6 @@ impl Work<'_> {
         &self.access.binding.repository
     }
 
-    pub(super) fn staging(&self) -> &BranchName {
-        &self.access.binding.staging
-    }
-
     /// Tries until the commit is made, or must not be.
     pub async fn run(&self) -> Result<Committed, Failed> {
         let mut tried = Tried::new();
@@ -64,10 +62,7 @@ impl Work<'_> {
         }
         Err(Failed::Known(Error::new(
             Reason::HeadMoved,
-            format!(
-                "others push to {} faster than the broker can commit; try again",
-                self.staging()
-            ),
+            format!("others push to {} faster than the broker can commit; try again", self.branch),
         )))
     }
 
@@ -86,7 +81,7 @@ impl Work<'_> {
         }
         if let Some(expected) = self.request.expected_head.filter(|expected| *expected != head.id) {
             let message =
-                format!("{} is at {}, not at {expected}; read it again", self.staging(), head.id);
+                format!("{} is at {}, not at {expected}; read it again", self.branch, head.id);
             let moved = Error::new(Reason::HeadMoved, message);
             return Err(Failed::Known(moved.with("current_head_sha", head.id)));
         }
@@ -137,7 +132,7 @@ impl Work<'_> {
         Committed {
             commit_sha: id.to_string(),
             url: url.to_owned(),
-            branch: self.staging().to_string(),
+            branch: self.branch.to_string(),
             unchanged,
             counts,
         }

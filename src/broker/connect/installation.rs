@@ -4,7 +4,7 @@ use tracing::info;
 
 use crate::{
     broker::{
-        Broker,
+        Broker, Call,
         access::not_connected,
         error::{Error, Reason},
         refusal,
@@ -25,8 +25,6 @@ pub enum SetupAction {
 /// The redirect from GitHub's install page.
 #[derive(Clone, Debug)]
 pub struct RegisterRequest {
-    /// Who installs.
-    pub account: AccountId,
     /// What happened on the page.
     pub action: SetupAction,
     /// Proof of who installed it: an OAuth code.
@@ -39,12 +37,14 @@ impl Broker {
     /// Binds an installation to an account, once it is proven that it may be.
     pub async fn register_installation(
         &self,
+        call: &Call,
         request: RegisterRequest,
     ) -> Result<Installation, Error> {
-        let account = &request.account;
+        let account = call.account();
         let SetupAction::Installed(id) = request.action else {
             return self.await_approval(account).await;
         };
+        call.trail.note(|record| record.installation_id = Some(id.0));
         let found = self.github().installation(id).await.map_err(|error| match error.kind {
             Kind::NotFound => refusal::gone().caused_by(error),
             Kind::Suspended => refusal::suspended().caused_by(error),

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 pub use installation::{RegisterRequest, SetupAction};
 pub use repository::BindRequest;
 
-use super::{Broker, access::not_connected, error::Error};
+use super::{Broker, Call, access::not_connected, error::Error};
 use crate::domain::{AccountId, Binding, ConnectionStatus, CredentialSource, Installation, Pat};
 
 /// What an account is connected with.
@@ -44,13 +44,15 @@ const REVOKE_AT_ONCE: usize = 8;
 
 impl Broker {
     /// What an account is connected with, from the database alone.
-    pub async fn connection(&self, account: &AccountId) -> Result<Connection, Error> {
+    pub async fn connection(&self, call: &Call) -> Result<Connection, Error> {
+        let account = call.account();
         let installation = self.store().installation(account).await?;
         let pat = self.store().pat(account).await?.map(|(pat, _)| pat);
-        let bindings = self.store().bindings(account).await?;
+        let mut bindings = self.store().bindings(account).await?;
         if installation.is_none() && pat.is_none() && bindings.is_empty() {
             return Err(not_connected());
         }
+        bindings.retain(|binding| call.for_bound(&binding.repository).is_some());
         let usable = |status: ConnectionStatus| status == ConnectionStatus::Active;
         let effective = match (&installation, &pat) {
             (Some(installation), _) if installation.id.is_some() => {
@@ -72,8 +74,8 @@ impl Broker {
 
     /// Deletes all of an account, and ends at GitHub the tokens that are cached for it. A task of its own: once the
     /// account is deleted nobody else knows of its tokens, so that a caller who gives up must not stop it half way.
-    pub async fn disconnect(&self, account: &AccountId) -> Result<Disconnected, Error> {
-        let (broker, account) = (self.clone(), account.clone());
+    pub async fn disconnect(&self, call: &Call) -> Result<Disconnected, Error> {
+        let (broker, account) = (self.clone(), call.account().clone());
         let work = tokio::spawn(async move { broker.disconnect_now(&account).await });
         work.await.map_err(Error::internal)?
     }

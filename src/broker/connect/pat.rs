@@ -4,23 +4,20 @@ use tracing::info;
 
 use crate::{
     broker::{
-        Broker,
+        Broker, Call,
         access::pat_place,
         error::{Error, Reason},
         refusal,
     },
-    domain::{AccountId, ConnectionStatus, Pat, PatKind, Token},
+    domain::{ConnectionStatus, Pat, PatKind, Token},
     github::Kind,
 };
 
 impl Broker {
     /// Checks a personal access token against GitHub and stores it, encrypted.
-    pub async fn set_pat(
-        &self,
-        account: AccountId,
-        token: Token,
-        kind: PatKind,
-    ) -> Result<Pat, Error> {
+    pub async fn set_pat(&self, call: &Call, token: Token, kind: PatKind) -> Result<Pat, Error> {
+        let account = call.account().clone();
+        call.trail.note(|record| record.hashed_token = Some(token.hashed()));
         let user = self.github().user(&token).await.map_err(|error| match error.kind {
             Kind::Unauthorized | Kind::Forbidden | Kind::SsoRequired => Error::new(
                 Reason::CredentialRejected,

@@ -4,7 +4,7 @@ use tracing::info;
 
 use crate::{
     broker::{
-        Broker,
+        Broker, Call,
         access::{Credential, default_staging},
         error::Error,
         refusal,
@@ -16,8 +16,6 @@ use crate::{
 /// A repository to work with.
 #[derive(Clone, Debug)]
 pub struct BindRequest {
-    /// Who binds it.
-    pub account: AccountId,
     /// The repository.
     pub repository: RepoName,
     /// Branch for commits. What is not given is kept; a new binding has `staging`.
@@ -32,10 +30,20 @@ pub struct BindRequest {
 
 impl Broker {
     /// Looks a repository up with the account's credential and binds it.
-    pub async fn bind_repository(&self, request: BindRequest) -> Result<Binding, Error> {
-        let credential = self.credential(&request.account).await?;
-        let found = self.look_up(&request.account, &credential, &request.repository).await?;
-        let bindings = self.store().bindings(&request.account).await?;
+    pub async fn bind_repository(
+        &self,
+        call: &Call,
+        request: BindRequest,
+    ) -> Result<Binding, Error> {
+        let call = call.for_repository(Some(&request.repository))?;
+        let account = call.account();
+        let credential = self.credential(account).await?;
+        call.trail.note(|record| credential.note(record));
+        let found = self.look_up(account, &credential, &request.repository).await?;
+        call.trail.note(|record| record.repository_ids = vec![found.id.0]);
+        // It may have another name now.
+        let call = call.for_repository(Some(&found.name))?;
+        let bindings = self.store().bindings(account).await?;
         let bound = bindings.iter().find(|binding| binding.repository_id == found.id);
         let staging = match request.staging.or_else(|| bound.map(|b| b.staging.clone())) {
             Some(staging) => staging,
@@ -56,7 +64,7 @@ impl Broker {
             ));
         }
         let binding = Binding {
-            account: request.account,
+            account: call.account().clone(),
             repository_id: found.id,
             repository: found.name,
             staging,

@@ -15,6 +15,7 @@ use super::{
     slot::{CachedToken, Key, Slot},
 };
 use crate::{
+    audit::Cache,
     domain::{AccountId, Clock, Token},
     github::GitHub,
 };
@@ -24,8 +25,8 @@ use crate::{
 pub struct Vended {
     /// The token.
     pub token: Arc<CachedToken>,
-    /// True if it has less life left than asked for, because GitHub could not give a new one.
-    pub stale: bool,
+    /// Where it came from.
+    pub cache: Cache,
 }
 
 /// A token that is older than this much before its end is not handed out even in an outage: it would end on the way.
@@ -61,13 +62,13 @@ impl TokenCache {
     /// less life is handed out, marked stale.
     pub async fn get(&self, key: &Key, min_ttl: Duration) -> Result<Vended, Arc<MintError>> {
         if let Some(token) = self.warm(key, min_ttl) {
-            return Ok(Vended { token, stale: false });
+            return Ok(Vended { token, cache: Cache::Hit });
         }
         match self.mint(key).await {
-            Ok(token) => Ok(Vended { token, stale: false }),
+            Ok(token) => Ok(Vended { token, cache: Cache::Miss }),
             Err(error) if error.is_transient() => {
                 let token = self.warm(key, LEAST_LIFE).ok_or(error)?;
-                Ok(Vended { token, stale: true })
+                Ok(Vended { token, cache: Cache::Stale })
             }
             Err(error) => Err(error),
         }

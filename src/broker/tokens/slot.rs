@@ -31,7 +31,7 @@ pub struct CachedToken {
     /// The token.
     pub token: Token,
     /// Its hash, by which it is found again.
-    pub(super) hash: String,
+    pub(in crate::broker) hash: String,
     /// When GitHub stops accepting it, by GitHub's clock.
     pub expires_at: OffsetDateTime,
     /// What GitHub granted.

@@ -42,7 +42,7 @@ impl Check<'_> {
     }
 
     async fn installation(&mut self, id: InstallationId) -> Result<Option<Granted>, Error> {
-        let account = &self.request.account;
+        let account = self.account;
         let code = FindingCode::CredentialValid;
         let (status, granted) = match self.broker.github().installation(id).await {
             Ok(found) if found.suspended => {

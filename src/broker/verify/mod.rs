@@ -9,7 +9,7 @@ mod repository;
 mod rules;
 
 use super::{
-    Broker,
+    Broker, Call,
     access::{Credential, not_bound},
     error::Error,
 };
@@ -21,8 +21,6 @@ use crate::{
 /// What to verify.
 #[derive(Clone, Debug)]
 pub struct VerifyRequest {
-    /// Who asks.
-    pub account: AccountId,
     /// The repository; the active binding's by default.
     pub repository: Option<RepoName>,
     /// Branch to check as staging.
@@ -90,6 +88,7 @@ pub struct Findings {
 /// One verification on its way: what it works with, and what it found.
 struct Check<'a> {
     broker: &'a Broker,
+    account: &'a AccountId,
     request: &'a VerifyRequest,
     binding: Option<Binding>,
     findings: Vec<Finding>,
@@ -97,14 +96,21 @@ struct Check<'a> {
 
 impl Broker {
     /// Makes every check that can be made. Fails only when GitHub cannot be asked.
-    pub async fn verify(&self, request: VerifyRequest) -> Result<Findings, Error> {
-        let account = &request.account;
+    pub async fn verify(&self, call: &Call, request: VerifyRequest) -> Result<Findings, Error> {
+        let call = call.for_repository(request.repository.as_ref())?;
+        let account = call.account();
         let credential = self.credential(account).await?;
+        call.trail.note(|record| credential.note(record));
         let binding = self.store().binding(account, request.repository.as_ref()).await?;
+        // One that the caller may not use is to it as none.
+        let binding = binding.filter(|binding| call.for_bound(&binding.repository).is_some());
         let bound = binding.as_ref().map(|binding| binding.repository.clone());
         let name = request.repository.clone().or(bound).ok_or_else(|| not_bound(None))?;
-        let mut check = Check { broker: self, request: &request, binding, findings: Vec::new() };
+        let mut check =
+            Check { broker: self, account, request: &request, binding, findings: Vec::new() };
         let repository = check.run(&credential, &name).await?;
+        let ids = repository.iter().map(|repository| repository.id.0).collect();
+        call.trail.note(|record| record.repository_ids = ids);
         let source = credential.source();
         Ok(Findings {
             source,

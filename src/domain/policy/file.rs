@@ -163,6 +163,9 @@ impl Reader<'_> {
         let mut permissions = Permissions::NONE;
         for (name, level) in given {
             match (name.parse::<Permission>(), level.parse::<Level>()) {
+                (Ok(_), Ok(Level::Admin)) => {
+                    self.wrong(&format!("permissions: {name} must be `read` or `write`"));
+                }
                 (Ok(permission), Ok(level)) => permissions = permissions.with(permission, level),
                 (Err(Invalid(why)), _) => self.wrong(&format!("permissions: {name:?} {why}")),
                 (_, Err(Invalid(why))) => self.wrong(&format!("permissions: {name} {why}")),

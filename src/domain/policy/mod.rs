@@ -34,6 +34,12 @@ impl Policy {
         file::parse(text).map(|rules| Self { rules })
     }
 
+    /// The same for the content of a file.
+    pub fn from_file(content: &[u8]) -> Result<Self, Vec<String>> {
+        let text = std::str::from_utf8(content).map_err(|_| vec!["is not UTF-8".to_owned()])?;
+        Self::parse(text)
+    }
+
     /// For a broker without caller authentication, which is one on loopback: whoever comes may do what is safe without
     /// knowing who it is. Personal access tokens are not handed out, and protected paths not written.
     pub fn anonymous() -> Self {

@@ -1,0 +1,186 @@
+//! The calls that are let in: the right to each, and what is noted of it for the audit.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::error;
+
+use super::{
+    Broker,
+    error::{Error, Reason},
+};
+use crate::{
+    audit::{Decision, Phase, Record},
+    domain::{AccountId, BranchName, Caller, Grant, Method, Permissions, RepoName, RepoPath},
+};
+
+/// What is known of a call so far; at its end it is a line of the audit. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Trail(Arc<Mutex<Record>>);
+
+impl Trail {
+    /// Begins with what is known before anything is decided.
+    pub fn new(record: Record) -> Self {
+        Self(Arc::new(Mutex::new(record)))
+    }
+
+    /// Adds what became known.
+    pub(super) fn note(&self, add: impl FnOnce(&mut Record)) {
+        add(&mut self.record());
+    }
+
+    // A std mutex: held for some assignments, never across an await.
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call that the policy allows. Every use case for an account needs one, and only [`Broker::admit`] makes it. Cheap to
+/// clone.
+#[derive(Clone, Debug)]
+pub struct Call {
+    grant: Grant,
+    pub(super) trail: Trail,
+}
+
+impl Broker {
+    /// Whether a caller may call a method for any account at all: asked before its request is read.
+    pub fn may_call(&self, caller: &Caller, method: Method) -> Result<(), Error> {
+        if self.inner.parts.policy.load().may_call(caller, method) {
+            return Ok(());
+        }
+        Err(not_allowed(&caller.to_string(), method.name()))
+    }
+
+    /// Lets a call in, or not. Only the policy is asked: what the answer is does not depend on whether there is such an
+    /// account. What changes something is in the audit from here on.
+    pub async fn admit(
+        &self,
+        trail: &Trail,
+        caller: &Caller,
+        method: Method,
+        account: &AccountId,
+    ) -> Result<Call, Error> {
+        trail.note(|record| record.account = Some(account.to_string()));
+        let grant = self.inner.parts.policy.load().admit(caller, method, account);
+        let grant = grant.ok_or_else(|| not_allowed(&caller.to_string(), method.name()))?;
+        trail.note(|record| {
+            record.decision = Decision::Allow;
+            record.rule = Some(grant.rule().to_owned());
+        });
+        if method.changes() {
+            self.write(trail, Phase::Begin).await?;
+        }
+        Ok(Call { grant, trail: trail.clone() })
+    }
+
+    /// Writes the end of a call into the audit: before its answer leaves, which it must not if this fails. `reason` is the
+    /// contract's word for why it failed.
+    pub async fn conclude(&self, trail: &Trail, reason: Option<&'static str>) -> Result<(), Error> {
+        trail.note(|record| record.reason = reason);
+        self.write(trail, Phase::End).await
+    }
+
+    async fn write(&self, trail: &Trail, phase: Phase) -> Result<(), Error> {
+        let record = Record { phase, time: self.now(), ..trail.record().clone() };
+        self.inner.parts.audit.write(&record).await.map_err(|error| {
+            error!(%error, "the audit cannot be written; calls fail until it can");
+            Error::new(
+                Reason::AuditUnavailable,
+                "the broker cannot write its audit, and does nothing without it; try again later",
+            )
+            .caused_by(error)
+        })
+    }
+}
+
+impl Call {
+    /// The account that it is for.
+    pub fn account(&self) -> &AccountId {
+        self.grant.account()
+    }
+
+    /// The call for a repository that the caller has named.
+    pub(super) fn for_repository(&self, name: Option<&RepoName>) -> Result<Self, Error> {
+        match name {
+            Some(name) => self
+                .narrow(self.grant.repository(name))
+                .ok_or_else(|| self.refused("this repository")),
+            None => Ok(self.clone()),
+        }
+    }
+
+    /// The call for a repository that was found bound. None is the same to the caller as no binding.
+    pub(super) fn for_bound(&self, name: &RepoName) -> Option<Self> {
+        self.narrow(self.grant.repository(name))
+    }
+
+    /// The call for a token with these permissions.
+    pub(super) fn for_permissions(&self, asked: Permissions) -> Result<Self, Error> {
+        match self.grant.permissions(asked) {
+            Ok(grant) => Ok(self.narrowed(grant)),
+            Err(missing) => {
+                Err(self.refused(&format!("a token with {missing}")).with("missing", missing))
+            }
+        }
+    }
+
+    /// The call for a token that cannot be narrowed.
+    pub(super) fn for_unnarrowed_token(&self) -> Option<Self> {
+        let narrowed = self.narrow(self.grant.unnarrowed_tokens());
+        if narrowed.is_none() {
+            self.deny();
+        }
+        narrowed
+    }
+
+    /// The call for a branch beside staging and production.
+    pub(super) fn for_work_branch(&self, branch: &BranchName) -> Option<Self> {
+        let narrowed = self.narrow(self.grant.work_branch(branch));
+        if narrowed.is_none() {
+            self.deny();
+        }
+        narrowed
+    }
+
+    /// The call for files at protected paths; or those of them that are not allowed.
+    pub(super) fn for_protected<'a>(
+        &self,
+        paths: &[&'a RepoPath],
+    ) -> Result<Self, Vec<&'a RepoPath>> {
+        self.grant
+            .protected_paths(paths)
+            .map(|grant| self.narrowed(grant))
+            .inspect_err(|_| self.deny())
+    }
+
+    fn narrow(&self, grant: Option<Grant>) -> Option<Self> {
+        grant.map(|grant| self.narrowed(grant))
+    }
+
+    fn narrowed(&self, grant: Grant) -> Self {
+        if grant.rule() != self.grant.rule() {
+            self.trail.note(|record| record.rule = Some(grant.rule().to_owned()));
+        }
+        Self { grant, trail: self.trail.clone() }
+    }
+
+    fn deny(&self) {
+        self.trail.note(|record| record.decision = Decision::Deny);
+    }
+
+    fn refused(&self, what: &str) -> Error {
+        self.deny();
+        let record = self.trail.record();
+        let caller = record.caller.as_deref().unwrap_or_default();
+        not_allowed(caller, &format!("{} for {what}", record.rpc))
+    }
+}
+
+fn not_allowed(caller: &str, what: &str) -> Error {
+    Error::new(
+        Reason::CallerNotAllowed,
+        format!(
+            "no rule of the broker's policy lets {caller} call {what}; ask its operator for one"
+        ),
+    )
+}
