@@ -65,6 +65,10 @@ pub enum Reason {
     RequestInProgress,
     /// GitHub's rate limit.
     RateLimited,
+    /// The caller takes more of the broker than it may.
+    QuotaExceeded,
+    /// The broker has as much to do as it takes.
+    Overloaded,
     /// GitHub cannot be reached.
     GithubUnavailable,
     /// The broker's database cannot be reached.
@@ -97,6 +101,8 @@ pub struct Error {
     pub reason: Reason,
     /// What happened and what to do, for the caller. Never an upstream's text unless cleaned, never a secret.
     pub message: String,
+    /// Who or what failed, if not the account of the request: the caller, for [`Reason::QuotaExceeded`].
+    pub subject: Option<String>,
     /// Values for the caller's program.
     pub metadata: Vec<(&'static str, String)>,
     /// When trying again makes sense.
@@ -117,6 +123,7 @@ impl Error {
         Self {
             reason,
             message: message.into(),
+            subject: None,
             metadata: Vec::new(),
             retry_after: None,
             violations: Vec::new(),
@@ -149,6 +156,12 @@ impl Error {
     #[must_use]
     pub(crate) fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         self.metadata.push((key, value.to_string()));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn about(mut self, subject: impl fmt::Display) -> Self {
+        self.subject = Some(subject.to_string());
         self
     }
 

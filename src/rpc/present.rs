@@ -2,7 +2,7 @@
 //!
 //! A status travels in headers. Clients take 16 KiB of them, some only 8, and end the whole connection with all of its other
 //! calls when there are more. With these limits a status takes less than 8 KiB: the details are sent in base64, a third
-//! longer than they are, and have the message a second time, for a failed precondition a third time.
+//! longer than they are, and have the message a second time, for a failed precondition or a quota a third time.
 
 use crate::{
     broker::{Error, FieldViolation},
@@ -26,6 +26,7 @@ const VIOLATION_OVERHEAD: usize = 10;
 pub(super) fn presentable(mut error: Error) -> Error {
     error.violations = some_of(error.violations);
     error.message = present(&error.message, MAX_MESSAGE);
+    error.subject = error.subject.map(|subject| present(&subject, MAX_VALUE));
     for (_, value) in &mut error.metadata {
         *value = present(value, MAX_VALUE);
     }

@@ -42,6 +42,8 @@ fn code_and_word(reason: Reason) -> (Code, &'static str) {
         Reason::HeadMoved => (Code::Aborted, "HEAD_MOVED"),
         Reason::RequestInProgress => (Code::Aborted, "REQUEST_IN_PROGRESS"),
         Reason::RateLimited => (Code::ResourceExhausted, "RATE_LIMITED"),
+        Reason::QuotaExceeded => (Code::ResourceExhausted, "QUOTA_EXCEEDED"),
+        Reason::Overloaded => (Code::Unavailable, "OVERLOADED"),
         Reason::GithubUnavailable => (Code::Unavailable, "GITHUB_UNAVAILABLE"),
         Reason::DatabaseUnavailable => (Code::Unavailable, "DATABASE_UNAVAILABLE"),
         Reason::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
@@ -57,7 +59,7 @@ pub(super) fn word(reason: Reason) -> &'static str {
     code_and_word(reason).1
 }
 
-/// The status of a failed call. `account` is the subject of a failed precondition.
+/// The status of a failed call. `account` is the subject of a failed precondition, unless the error names its own.
 pub(super) fn of(error: Error, account: &str) -> Status {
     let (code, word) = code_and_word(error.reason);
     let metadata: HashMap<String, String> =
@@ -67,8 +69,12 @@ pub(super) fn of(error: Error, account: &str) -> Status {
     for violation in error.violations {
         details.add_bad_request_violation(violation.field, violation.description);
     }
+    let subject = error.subject.as_deref().unwrap_or(account);
     if code == Code::FailedPrecondition {
-        details.add_precondition_failure_violation(word, account, &error.message);
+        details.add_precondition_failure_violation(word, subject, &error.message);
+    }
+    if error.reason == Reason::QuotaExceeded {
+        details.add_quota_failure_violation(subject, &error.message);
     }
     if let Some(delay) = error.retry_after {
         details.set_retry_info(Some(delay));
