@@ -6,6 +6,7 @@
 //! * [`present`]: what of an error goes out.
 //! * [`guard`]: who calls, and whether it may; [`arrival`]: what handlers know of that.
 //! * [`call`]: what every call has: a span with an id, a [`deadline`], a line in the audit, and a status in the end.
+//! * [`quota`]: how much a caller may take.
 //! * [`edge`]: calls that come to no handler. [`room`]: how large a request may be.
 
 mod arrival;
@@ -17,6 +18,7 @@ mod edge;
 mod fields;
 mod guard;
 mod present;
+mod quota;
 mod requests;
 mod room;
 mod status;

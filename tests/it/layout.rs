@@ -33,7 +33,7 @@ const ROOMS: [(&str, &[&str]); 6] = [
     ("sea_orm::", &["store"]),
     ("tonic::", &["rpc", "app", "proto"]),
     ("jsonwebtoken::", &["github", "auth"]),
-    ("dashmap::", &["broker"]),
+    ("dashmap::", &["broker", "rpc"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
