@@ -1,26 +1,26 @@
 //! Ports, and the connections that come in on them.
 
-use std::{
-    io,
-    net::SocketAddr,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tokio_stream::{Stream, wrappers::ReceiverStream};
-use tonic::transport::server::Connected;
+use tokio_stream::wrappers::ReceiverStream;
 use tracing::{debug, info, warn};
 
-use super::Error;
-use crate::config::{Config, Tls};
+use super::{
+    Error,
+    connection::{Connection, Transport},
+};
+use crate::{
+    auth::{Peer, PeerCertificate, Tls},
+    config::Config,
+    domain::Limits,
+};
 
 /// The broker's ports, bound but not yet served.
 pub struct Listeners {
@@ -30,12 +30,12 @@ pub struct Listeners {
     pub health: Option<TcpListener>,
 }
 
-/// A client that takes longer than this for its TLS handshake is not one.
-const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Connections that are accepted and not yet served; more wait in the kernel's queue.
 const ACCEPTED: usize = 64;
 /// Pause after a failed accept: the usual cause is that file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// One of so many places must be free again before it is news that there is none.
+const FREE_AGAIN: usize = 10;
 
 impl Listeners {
     /// Binds what the configuration names.
@@ -51,7 +51,7 @@ impl Listeners {
     pub(super) fn announce(&self, tls: bool) {
         let address =
             |port: &TcpListener| port.local_addr().map(|at| at.to_string()).unwrap_or_default();
-        let how = if tls { "mTLS" } else { "plaintext, loopback only: no TLS is configured" };
+        let how = if tls { "TLS" } else { "plaintext, loopback only: no TLS is configured" };
         info!(listen = address(&self.grpc), how, "gRPC port");
         if let Some(health) = &self.health {
             info!(listen = address(health), "health port, plaintext");
@@ -63,22 +63,25 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
 
-/// Accepts until the stream is dropped. A handshake runs as a task of its own, so that a slow client holds up nobody.
+/// Accepts until the stream is dropped. A handshake runs as a task of its own, so that a slow client holds up nobody; it is
+/// made with what `tls` has in force at the time.
 pub(super) fn connections(
     port: TcpListener,
-    tls: Option<Tls>,
-) -> impl Stream<Item = io::Result<Connection>> {
+    tls: Option<Arc<ArcSwap<Tls>>>,
+    limits: &Limits,
+) -> ReceiverStream<io::Result<Connection>> {
     let (accepted, connections) = mpsc::channel(ACCEPTED);
-    let acceptor = tls.map(|Tls(config)| TlsAcceptor::from(config));
+    let mut places = Places::new(limits.connections);
+    let host = Host { tls, patience: limits.handshake_timeout, accepted };
     tokio::spawn(async move {
         loop {
             let accept = tokio::select! {
-                accept = port.accept() => accept,
-                () = accepted.closed() => return,
+                accept = places.accept(&port) => accept,
+                () = host.accepted.closed() => return,
             };
             match accept {
-                Ok((stream, peer)) => {
-                    tokio::spawn(greet(stream, peer, acceptor.clone(), accepted.clone()));
+                Ok((stream, address, place)) => {
+                    tokio::spawn(host.clone().greet(stream, address, place));
                 }
                 Err(error) => {
                     warn!(%error, "a connection could not be accepted");
@@ -90,98 +93,79 @@ pub(super) fn connections(
     ReceiverStream::new(connections)
 }
 
-async fn greet(
-    stream: TcpStream,
-    peer: SocketAddr,
-    acceptor: Option<TlsAcceptor>,
+/// How many connections may be open, those in their handshake with them. Who comes when all places are taken waits in the
+/// kernel's queue, and is served late instead of not at all.
+struct Places {
+    all: usize,
+    free: Arc<Semaphore>,
+    full: bool,
+}
+
+impl Places {
+    fn new(all: usize) -> Self {
+        let all = all.min(Semaphore::MAX_PERMITS);
+        Self { all, free: Arc::new(Semaphore::new(all)), full: false }
+    }
+
+    /// The next connection, and its place. The place comes first.
+    async fn accept(
+        &mut self,
+        port: &TcpListener,
+    ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        let free = self.free.available_permits();
+        if free == 0 && !self.full {
+            warn!(connections = self.all, "all places are taken: new connections wait for one");
+            self.full = true;
+        } else if free > self.all / FREE_AGAIN {
+            self.full = false;
+        }
+        // The semaphore is never closed.
+        let place = self.free.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let (stream, address) = port.accept().await?;
+        Ok((stream, address, place))
+    }
+}
+
+/// Who makes a connection of what was accepted.
+#[derive(Clone)]
+struct Host {
+    tls: Option<Arc<ArcSwap<Tls>>>,
+    patience: Duration,
     accepted: mpsc::Sender<io::Result<Connection>>,
-) {
-    // Without it small answers wait for the client's acknowledgement of the one before.
-    drop(stream.set_nodelay(true));
-    let transport = match acceptor {
-        None => Transport::Plain(stream),
-        Some(acceptor) => match timeout(HANDSHAKE, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
-            Ok(Err(error)) => return info!(%peer, %error, "TLS handshake failed"),
-            Err(_) => return info!(%peer, "TLS handshake took too long"),
-        },
-    };
-    if accepted.send(Ok(Connection { transport, peer })).await.is_err() {
-        debug!(%peer, "connection came while stopping");
-    }
 }
 
-/// A client's connection.
-pub(super) struct Connection {
-    transport: Transport,
-    peer: SocketAddr,
-}
-
-enum Transport {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Connected for Connection {
-    type ConnectInfo = SocketAddr;
-
-    fn connect_info(&self) -> SocketAddr {
-        self.peer
-    }
-}
-
-/// Both kinds of stream, for polling.
-trait Duplex: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
-
-impl Connection {
-    fn stream(&mut self) -> Pin<&mut dyn Duplex> {
-        match &mut self.transport {
-            Transport::Plain(stream) => Pin::new(stream),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()),
+impl Host {
+    async fn greet(self, stream: TcpStream, address: SocketAddr, place: OwnedSemaphorePermit) {
+        // Without it small answers wait for the client's acknowledgement of the one before.
+        drop(stream.set_nodelay(true));
+        let mut peer = Peer { address, certificate: None };
+        let transport = match &self.tls {
+            None => Transport::Plain(stream),
+            Some(tls) => {
+                let acceptor = TlsAcceptor::from(tls.load().server());
+                match timeout(self.patience, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        peer.certificate = certificate(&stream, tls);
+                        Transport::Tls(Box::new(stream))
+                    }
+                    Ok(Err(error)) => return info!(peer = %address, %error, "TLS handshake failed"),
+                    Err(_) => return info!(peer = %address, "TLS handshake took too long"),
+                }
+            }
+        };
+        let connection = Connection::new(transport, peer, self.patience, place);
+        if self.accepted.send(Ok(connection)).await.is_err() {
+            debug!(peer = %address, "connection came while stopping");
         }
     }
 }
 
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.stream().poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.stream().poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.stream().poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.transport {
-            Transport::Plain(stream) => stream.is_write_vectored(),
-            Transport::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_shutdown(cx)
-    }
+/// What the client sent, and the handshake found good.
+fn certificate(
+    stream: &TlsStream<TcpStream>,
+    tls: &Arc<ArcSwap<Tls>>,
+) -> Option<Arc<PeerCertificate>> {
+    let (_, connection) = stream.get_ref();
+    let chain = connection.peer_certificates()?.iter().map(|der| der.clone().into_owned());
+    PeerCertificate::new(chain.collect(), tls.clone()).map(Arc::new)
 }

@@ -1,35 +1,39 @@
 //! The composition root: builds the leaves, puts them together, serves, and stops in order.
 //!
-//! * [`listen`]: ports, and connections with or without TLS.
+//! * [`listen`]: ports, and the [`connection`]s that come in on them, with or without TLS.
+//! * [`reload`]: files that change while serving.
 //! * [`health`]: whether the broker is alive, and whether it is ready.
+//! * [`serve`]: serving a port, and draining. [`signal`]: when to stop.
 //! * [`prune`]: forgetting what was kept for a time.
 
+mod connection;
 mod health;
 mod listen;
 mod prune;
+mod reload;
+mod serve;
+mod signal;
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{future::Future, io, path::PathBuf, sync::Arc};
 
+use arc_swap::ArcSwap;
 use secrecy::ExposeSecret;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-    task::{JoinError, JoinSet},
-};
-use tokio_stream::Stream;
-use tonic::{service::Routes, transport::Server};
-use tower::layer::layer_fn;
+use tokio::{sync::watch, task::JoinSet};
 use tracing::{info, warn};
 
-use listen::Connection;
 pub use listen::Listeners;
+use reload::Follower;
+use serve::{drain, flatten, serve};
+pub use signal::until_signal;
 
 use crate::{
+    audit::Audit,
+    auth::{Authenticator, Content, Tls, TlsFiles},
     broker::{Broker, Parts, tokens},
     config::Config,
-    domain::Clock,
+    domain::{Clock, Policy},
     github::GitHub,
-    rpc,
+    rpc::{self, Guard},
     store::{Settings, Store},
 };
 
@@ -44,6 +48,20 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
+    /// Files cannot be used; they could when the configuration was checked.
+    #[error("the {what} cannot be used: {mistakes}")]
+    Files {
+        /// What the files are.
+        what: &'static str,
+        /// Every mistake, each with its file.
+        mistakes: String,
+    },
+    /// The audit cannot be written.
+    #[error("the audit cannot be written")]
+    Audit(#[from] crate::audit::OpenError),
+    /// Callers cannot be authenticated.
+    #[error("callers cannot be authenticated")]
+    Auth(#[from] crate::auth::BuildError),
     /// The database cannot be used.
     #[error("the database cannot be opened or brought up to date")]
     Store(#[from] crate::store::Error),
@@ -64,22 +82,6 @@ pub enum Error {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Streams that one connection may have open: more than a caller needs, few enough to bound memory.
-const STREAMS_PER_CONNECTION: u32 = 200;
-/// Largest header list of a call.
-const HEADER_LIST: u32 = 16 * 1024;
-/// A silent connection is asked whether it still lives, ...
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
-/// ... and closed when it does not answer.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A connection is ended in order at this age, so that Kubernetes, which balances connections and not calls, can send the
-/// next one to another replica.
-const CONNECTION_AGE: Duration = Duration::from_secs(5 * 60);
-/// Each process has an age of its own within this part of it, so that replicas that started together part.
-const CONNECTION_AGE_JITTER: f64 = 0.1;
-/// Calls under way may take this long after SIGTERM; less than Kubernetes' 30 s until it kills.
-const GRACE: Duration = Duration::from_secs(25);
-
 /// Brings the schema up to date.
 pub async fn migrate(config: &Config) -> Result<(), Error> {
     open_store(config).await?;
@@ -96,6 +98,18 @@ pub async fn run(
 ) -> Result<(), Error> {
     let (reporter, health) = health::begin().await;
     listeners.announce(config.tls.is_some());
+    let mut followed = JoinSet::new();
+    let tls = match config.tls.clone() {
+        Some(files) => Some(follow_tls(files, &clock, &mut followed).await?),
+        None => None,
+    };
+    let policy = match config.policy.clone() {
+        Some(path) => follow_policy(path, &clock, &mut followed).await?,
+        None => Arc::new(ArcSwap::from_pointee(Policy::anonymous())),
+    };
+    let audit = Audit::open(&config.audit, config.limits.audit_timeout)?;
+    let authenticator = Authenticator::new(config.auth.clone(), clock.clone())?;
+    authenticator.load().await;
     let store = open_store(&config).await?;
     let github = GitHub::new(config.github, clock.clone())?;
     let broker = Broker::new(Parts {
@@ -103,25 +117,24 @@ pub async fn run(
         store: store.clone(),
         keys: config.keys,
         clock: clock.clone(),
-        hand_out_pats: config.hand_out_pats,
+        policy,
+        audit: audit.clone(),
     });
 
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
-    let routes = rpc::routes(&broker, health.clone(), &config.limits)?;
-    let authenticator = Authenticator::new(config.auth, clock.clone());
-    let guard = Guard::new(authenticator, broker.clone(), config.limits.clone());
-    let layers = ServiceBuilder::new().layer(Edge::new(config.limits.clone())).layer(guard);
-
+    let limits = config.limits;
+    let guard = Guard::new(authenticator, broker.clone(), limits.clone(), clock.clone());
+    let routes = rpc::routes(&broker, health.clone(), &limits)?;
+    let connections = listen::connections(listeners.grpc, tls, &limits);
+    servers.spawn(serve(routes, Some(guard), connections, limits.clone(), stopping.clone()));
     if let Some(port) = listeners.health {
-        servers.spawn(serve(
-            rpc::health_routes(health)?,
-            listen::connections(port, None),
-            stopping,
-        ));
+        // With places of its own: probes must get in where callers wait.
+        let connections = listen::connections(port, None, &limits);
+        servers.spawn(serve(rpc::health_routes(health)?, None, connections, limits, stopping));
     }
     health::ready(&reporter, true).await;
-    let mut background = JoinSet::new();
+    let mut background = followed;
     background.spawn(tokens::keep_fresh(broker.tokens().clone()));
     background.spawn(health::follow(reporter.clone(), store.clone(), clock.clone()));
     background.spawn(prune::requests(store, clock));
@@ -137,7 +150,41 @@ pub async fn run(
     health::ready(&reporter, false).await;
     stop.send_replace(true);
     let result = drain(servers).await;
+    if let Err(error) = audit.close().await {
+        warn!(%error, "the end of the audit may be missing");
+    }
     ended_early.and(result)
+}
+
+/// Reads the files of TLS, to be followed from then on.
+async fn follow_tls(
+    files: TlsFiles,
+    clock: &Arc<dyn Clock>,
+    followed: &mut JoinSet<()>,
+) -> Result<Arc<ArcSwap<Tls>>, Error> {
+    let (paths, verify_by) = (files.paths(), clock.clone());
+    let parse = move |contents: &[Content]| files.parse(contents, verify_by.clone());
+    let follower = Follower::start("certificates", paths, parse).await?;
+    let in_force = follower.in_force();
+    followed.spawn(follower.follow(clock.clone()));
+    Ok(in_force)
+}
+
+/// Reads the policy, to be followed from then on.
+async fn follow_policy(
+    path: PathBuf,
+    clock: &Arc<dyn Clock>,
+    followed: &mut JoinSet<()>,
+) -> Result<Arc<ArcSwap<Policy>>, Error> {
+    let parse = |contents: &[Content]| match contents {
+        [Ok(content)] => Policy::from_file(content),
+        [Err(error)] => Err(vec![error.to_string()]),
+        _ => Err(vec!["is not one file".to_owned()]),
+    };
+    let follower = Follower::start("policy", vec![path], parse).await?;
+    let in_force = follower.in_force();
+    followed.spawn(follower.follow(clock.clone()));
+    Ok(in_force)
 }
 
 /// Opens the database and brings its schema up to date.
@@ -148,76 +195,4 @@ async fn open_store(config: &Config) -> Result<Store, Error> {
         Store::connect(config.database_url.expose_secret(), Settings::new(host, issuer)).await?;
     store.migrate().await?;
     Ok(store)
-}
-
-/// Serves one port until `stopping` says so.
-async fn serve(
-    routes: Routes,
-    connections: impl Stream<Item = io::Result<Connection>>,
-    mut stopping: watch::Receiver<bool>,
-) -> Result<(), Error> {
-    let stopped = async move {
-        // An error means that the sender is gone, which is as good a reason to stop.
-        drop(stopping.wait_for(|stop| *stop).await);
-    };
-    Server::builder()
-        .max_concurrent_streams(STREAMS_PER_CONNECTION)
-        .http2_max_header_list_size(HEADER_LIST)
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        // Without max_connection_age_grace: with it tonic cuts the connection, and never says that it goes away.
-        .max_connection_age(connection_age())
-        .layer(layer_fn(rpc::Edge::around))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(connections, stopped)
-        .await?;
-    Ok(())
-}
-
-fn connection_age() -> Duration {
-    let part = 1.0 - CONNECTION_AGE_JITTER..=1.0 + CONNECTION_AGE_JITTER;
-    CONNECTION_AGE.mul_f64(rand::random_range(part))
-}
-
-/// Waits for the calls under way, but no longer than the grace: a client that keeps its stream open must not keep the
-/// process alive.
-async fn drain(mut servers: JoinSet<Result<(), Error>>) -> Result<(), Error> {
-    let all = async {
-        let mut result = Ok(());
-        while let Some(ended) = servers.join_next().await {
-            result = result.and(flatten(ended));
-        }
-        result
-    };
-    if let Ok(result) = tokio::time::timeout(GRACE, all).await {
-        info!("stopped");
-        return result;
-    }
-    warn!("stopped with calls still open after {} s", GRACE.as_secs());
-    Ok(())
-}
-
-fn flatten(ended: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {
-    ended.unwrap_or(Err(Error::Lost))
-}
-
-/// Ends at SIGTERM (Kubernetes, systemd) or SIGINT (ctrl-c). Both are watched from this call on, so that one that comes
-/// while the broker starts is not missed.
-pub fn until_signal() -> impl Future<Output = ()> + Send + 'static {
-    let watched =
-        signal(SignalKind::terminate()).and_then(|t| Ok((t, signal(SignalKind::interrupt())?)));
-    async move {
-        match watched {
-            Ok((mut terminated, mut interrupted)) => {
-                tokio::select! {
-                    _ = terminated.recv() => {}
-                    _ = interrupted.recv() => {}
-                }
-            }
-            Err(error) => {
-                warn!(%error, "signals cannot be watched; only a kill stops the broker");
-                std::future::pending::<()>().await;
-            }
-        }
-    }
 }

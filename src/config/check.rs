@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::{Config, Flags, Log, Mistakes, file::File, shown};
 use crate::{
     crypto::{Kek, KeySet},
+    domain::Limits,
     store,
 };
 
@@ -49,6 +50,7 @@ pub(super) fn check(flags: &Flags, file: File) -> Result<Config, Mistakes> {
             listen,
             health_listen,
             tls,
+            limits: Limits::default(),
             database_url,
             keys,
             github,

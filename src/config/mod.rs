@@ -16,7 +16,7 @@ use std::{fmt, net::SocketAddr, path::Path};
 pub use flags::Flags;
 use secrecy::SecretString;
 
-use crate::{crypto::KeySet, github::Settings};
+use crate::{auth::TlsFiles, crypto::KeySet, domain::Limits, github::Settings};
 
 /// Everything that the broker needs to run, checked.
 #[derive(Debug)]
@@ -25,8 +25,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the health service alone is served, in the clear.
     pub health_listen: Option<SocketAddr>,
-    /// TLS for `listen`.
-    pub tls: Option<Tls>,
+    /// TLS for `listen`: files that are followed while serving.
+    pub tls: Option<TlsFiles>,
+    /// How much is taken on at once, and for how long.
+    pub limits: Limits,
     /// The database's URL, which may carry a password.
     pub database_url: SecretString,
     /// Keys that seal secrets at rest.
@@ -37,16 +39,6 @@ pub struct Config {
     pub hand_out_pats: bool,
     /// Logs.
     pub log: Log,
-}
-
-/// Server certificate and the authority whose client certificates are let in, as read from their files.
-#[derive(Clone)]
-pub struct Tls(pub std::sync::Arc<rustls::ServerConfig>);
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tls(..)")
-    }
 }
 
 /// How to log.
@@ -84,8 +76,9 @@ impl Config {
     /// What would run, in a few lines without secrets.
     pub fn summary(&self) -> String {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
-        let transport = match self.tls {
-            Some(_) => "mTLS",
+        let transport = match &self.tls {
+            Some(TlsFiles { client_ca: Some(_), .. }) => "mTLS",
+            Some(_) => "TLS, clients are not asked for a certificate",
             None => "plaintext, loopback only: no TLS is configured",
         };
         let app = self.github.app.as_ref().map(|app| app.issuer.clone());

@@ -77,7 +77,7 @@ fn what_has_a_wrong_type_or_is_unknown_hides_no_other_mistake() {
         "tokns is unknown",
         "server.health_listen \"foo\": must be IP:PORT",
         "server.tls.certificate is missing",
-        "server.tls.client_ca is missing",
+        "server.tls.private_key is missing",
         "database.url must be sqlite://PATH",
         "encryption.keys short",
         "encryption.keys gone",

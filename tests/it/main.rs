@@ -28,5 +28,6 @@ mod promote;
 mod schemas;
 mod serve;
 mod store;
+mod tls;
 mod tokens;
 mod verify;

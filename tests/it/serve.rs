@@ -4,19 +4,15 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use ghbroker::{
     app::{self, Listeners},
-    config::{Config, Flags},
+    config::Config,
     domain::{Clock, SystemClock},
-    proto::{self, connection_admin_client::ConnectionAdminClient},
+    proto,
 };
 use github_sim::{Effect, Fault, Gate};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-};
 use sqlx::{Connection, Row, SqliteConnection};
-use tokio::sync::oneshot;
 use tonic::{
     Code,
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+    transport::{Channel, Endpoint},
 };
 use tonic_health::{
     ServingStatus,
@@ -25,7 +21,7 @@ use tonic_health::{
 
 use crate::harness::{self, ACCOUNT, MINT, World, status::assert_reason, write};
 
-async fn health(channel: Channel, service: &str) -> Result<ServingStatus, Code> {
+pub async fn health(channel: Channel, service: &str) -> Result<ServingStatus, Code> {
     let request = HealthCheckRequest { service: service.into() };
     let answer = HealthClient::new(channel).check(request).await.map_err(|status| status.code())?;
     Ok(if answer.get_ref().status == ServingStatus::Serving as i32 {
@@ -134,137 +130,6 @@ async fn a_request_that_is_too_large_is_refused_before_anything_is_done() {
     assert_reason(&refused, Code::InvalidArgument, "INVALID_FIELD");
     assert_eq!(world.sim.requests().len(), asked);
     world.finish().await;
-}
-
-/// A certificate authority, and certificates by it, as files.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
-    }
-
-    fn pem(&self) -> String {
-        self.issuer.pem()
-    }
-
-    /// (certificate, key)
-    fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> (String, String) {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.extended_key_usages = vec![usage];
-        let key = KeyPair::generate().unwrap();
-        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
-    }
-}
-
-/// The configuration file of a broker with TLS, and all the files that it names.
-fn tls_files(folder: &std::path::Path, authority: &Authority) -> Flags {
-    let (certificate, key) = authority.issue("localhost", ExtendedKeyUsagePurpose::ServerAuth);
-    let file = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
-    file("server.crt", &certificate);
-    file("server.key", &key);
-    file("ca.crt", &authority.pem());
-    file("kek", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
-    let top = folder.display();
-    file(
-        "ghbroker.toml",
-        &format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nhealth_listen = \"127.0.0.1:0\"\n[server.tls]\ncertificate = \"{top}/server.crt\"\n\
-             private_key = \"{top}/server.key\"\nclient_ca = \"{top}/ca.crt\"\n[database]\nurl = \"sqlite://{top}/x.db\"\n\
-             [encryption]\nkeys = [\"{top}/kek\"]\n"
-        ),
-    );
-    Flags { config: Some(folder.join("ghbroker.toml")), ..Default::default() }
-}
-
-#[tokio::test]
-async fn with_tls_only_callers_of_the_client_authority_get_in_and_health_stays_plain() {
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let folder = tempfile::tempdir().unwrap();
-    let (authority, stranger) = (Authority::new(), Authority::new());
-    let config = Config::load(&tls_files(folder.path(), &authority)).unwrap();
-    let listeners = Listeners::bind(&config).await.unwrap();
-    let port = listeners.grpc.local_addr().unwrap().port();
-    let health_address = listeners.health.as_ref().unwrap().local_addr().unwrap().to_string();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let shutdown = async { drop(stopped.await) };
-    let running = tokio::spawn(app::run(config, listeners, Arc::new(SystemClock), shutdown));
-
-    let call = async |identity: Option<Identity>| {
-        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority.pem()));
-        let tls = identity.into_iter().fold(tls, ClientTlsConfig::identity);
-        let endpoint = Endpoint::from_shared(format!("https://localhost:{port}"))
-            .unwrap()
-            .tls_config(tls)
-            .unwrap();
-        let mut admin = ConnectionAdminClient::new(
-            endpoint.connect().await.map_err(|_| Code::Unauthenticated)?,
-        );
-        let request = proto::GetConnectionRequest { account: "a".into() };
-        Ok::<Code, Code>(admin.get_connection(request).await.unwrap_err().code())
-    };
-    let identity = |authority: &Authority| {
-        let (certificate, key) = authority.issue("service", ExtendedKeyUsagePurpose::ClientAuth);
-        Some(Identity::from_pem(certificate, key))
-    };
-    assert_eq!(
-        call(identity(&authority)).await,
-        Ok(Code::NotFound),
-        "let in: the account is just not connected"
-    );
-    for unknown in [None, identity(&stranger)] {
-        // TLS 1.3 shows the refusal at the first use: as a failed connection, or as a failed call.
-        assert!(matches!(
-            call(unknown).await,
-            Err(_) | Ok(Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled)
-        ));
-    }
-    let plain = harness::connect(&health_address).await;
-    assert_eq!(health(plain.clone(), "").await, Ok(ServingStatus::Serving));
-    let request = proto::GetConnectionRequest { account: "a".into() };
-    let elsewhere = ConnectionAdminClient::new(plain).get_connection(request).await.unwrap_err();
-    assert_eq!(elsewhere.code(), Code::Unimplemented, "the health port serves nothing else");
-
-    stop.send(()).unwrap();
-    running.await.unwrap().unwrap();
-}
-
-#[tokio::test]
-async fn a_client_that_never_finishes_its_handshake_holds_up_nobody() {
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new();
-    let config = Config::load(&tls_files(folder.path(), &authority)).unwrap();
-    let listeners = Listeners::bind(&config).await.unwrap();
-    let port = listeners.grpc.local_addr().unwrap().port();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let running = tokio::spawn(app::run(config, listeners, Arc::new(SystemClock), async {
-        drop(stopped.await)
-    }));
-    let mut silent = Vec::new();
-    for _ in 0..100 {
-        silent.push(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap());
-    }
-    let (certificate, key) = authority.issue("service", ExtendedKeyUsagePurpose::ClientAuth);
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(authority.pem()))
-        .identity(Identity::from_pem(certificate, key));
-    let endpoint = Endpoint::from_shared(format!("https://localhost:{port}"))
-        .unwrap()
-        .tls_config(tls)
-        .unwrap();
-    let mut admin = ConnectionAdminClient::new(endpoint.connect().await.unwrap());
-    let status = admin
-        .get_connection(proto::GetConnectionRequest { account: "a".into() })
-        .await
-        .unwrap_err();
-    assert_reason(&status, Code::NotFound, "ACCOUNT_NOT_CONNECTED");
-    stop.send(()).unwrap();
-    running.await.unwrap().unwrap();
 }
 
 #[tokio::test]

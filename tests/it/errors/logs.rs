@@ -1,54 +1,10 @@
 //! One line for a failed call, and the call's id on everything that is done for it.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use ghbroker::proto::GetRepoTokenRequest;
 use serde_json::Value;
 use tonic::Code;
-use tracing::subscriber::DefaultGuard;
 
-use crate::harness::{ACCOUNT, World, status::assert_reason, write};
-
-/// The lines that are logged on this thread, in the form of `telemetry`.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(line);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Lines {
-    fn watch() -> (Self, DefaultGuard) {
-        let lines = Self::default();
-        let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        (lines, tracing::subscriber::set_default(subscriber))
-    }
-
-    /// The line with this message.
-    #[track_caller]
-    fn find(&self, message: &str) -> String {
-        let all = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let found = all.lines().find(|line| line.contains(&format!("\"message\":\"{message}\"")));
-        found.unwrap_or_else(|| panic!("{message:?} is not in {all}")).to_owned()
-    }
-}
+use crate::harness::{ACCOUNT, World, lines::Lines, status::assert_reason, write};
 
 #[tokio::test]
 async fn a_refused_call_is_one_line_with_one_message_and_the_callers_request_id() {

@@ -4,14 +4,18 @@
 //! * [`clock`]: the broker's clock.
 //! * [`status`]: what a failed call says, taken apart.
 //! * [`git`]: the real git.
+//! * [`lines`]: what is logged.
 //! * [`liar`]: a GitHub that does not tell the truth.
 //! * [`person`]: what people do on GitHub itself.
+//! * [`pki`]: certificates.
 
 mod calls;
 pub mod clock;
 pub mod git;
 pub mod liar;
+pub mod lines;
 pub mod person;
+pub mod pki;
 pub mod status;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -328,7 +332,7 @@ pub const MINT: &str = "POST /app/installations/{installation_id}/access_tokens"
 
 /// A place in the code that logs is asked once whether anybody listens, and the answer is kept for the whole process. With
 /// somebody who always listens no test can make another one's lines vanish.
-fn keep_callsites_awake() {
+pub fn keep_callsites_awake() {
     let nowhere = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
     // Fails for all worlds but the first.
     drop(tracing::subscriber::set_global_default(nowhere));
@@ -398,6 +402,7 @@ pub fn config_at(urls: &Urls, database_url: &str) -> Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         health_listen: None,
         tls: None,
+        limits: Default::default(),
         database_url: database_url.to_owned().into(),
         keys: KeySet::new(kek, Vec::new()),
         github: Settings {
