@@ -8,7 +8,7 @@ use tracing::error;
 use crate::{
     app::{self, Listeners},
     config::{Config, Flags, Log},
-    domain::SystemClock,
+    domain::{Invalid, Policy, SystemClock},
     telemetry::{self, causes},
 };
 
@@ -27,7 +27,14 @@ enum Command {
     /// Bring the database's schema up to date and end
     Migrate(Box<Flags>),
     /// Say what would run, or every mistake of the configuration, and end
-    CheckConfig(Box<Flags>),
+    CheckConfig {
+        #[command(flatten)]
+        flags: Box<Flags>,
+        /// Say what the policy decides about a call, and by which rule; a caller is a SPIFFE id,
+        /// system:serviceaccount:NAMESPACE:NAME or anonymous. Ends with 1 if the call is denied
+        #[arg(long, num_args = 3, value_names = ["CALLER", "RPC", "ACCOUNT"])]
+        explain: Option<Vec<String>>,
+    },
 }
 
 /// Exit code for a configuration that cannot work, as sysexits.h has it (EX_CONFIG).
@@ -36,7 +43,8 @@ const EXIT_CONFIG: u8 = 78;
 /// Runs a command to its end.
 pub fn run(cli: Cli) -> ExitCode {
     let flags = match &cli.command {
-        Command::Serve(flags) | Command::Migrate(flags) | Command::CheckConfig(flags) => flags,
+        Command::Serve(flags) | Command::Migrate(flags) => flags,
+        Command::CheckConfig { flags, .. } => flags,
     };
     // The crypto library has to be chosen before a certificate is read. Fails only if it was chosen already.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
@@ -48,7 +56,8 @@ pub fn run(cli: Cli) -> ExitCode {
         }
     };
     match cli.command {
-        Command::CheckConfig(_) => {
+        Command::CheckConfig { explain: Some(question), .. } => explain(&config, &question),
+        Command::CheckConfig { .. } => {
             say(&mut std::io::stdout(), &config.summary());
             ExitCode::SUCCESS
         }
@@ -75,6 +84,42 @@ fn block_on(log: &Log, command: impl Future<Output = Result<(), app::Error>>) ->
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what the policy decides about a call.
+fn explain(config: &Config, question: &[String]) -> ExitCode {
+    let explained = match config.policy() {
+        Ok(policy) => explanation(&policy, question),
+        Err(mistakes) => Err(mistakes.to_string()),
+    };
+    match explained {
+        Ok((true, text)) => {
+            say(&mut std::io::stdout(), &text);
+            ExitCode::SUCCESS
+        }
+        Ok((false, text)) => {
+            say(&mut std::io::stdout(), &text);
+            ExitCode::FAILURE
+        }
+        Err(mistake) => {
+            say(&mut std::io::stderr(), &mistake);
+            ExitCode::from(EXIT_CONFIG)
+        }
+    }
+}
+
+/// Whether the call is allowed, and why; or what is wrong with the question.
+fn explanation(policy: &Policy, question: &[String]) -> Result<(bool, String), String> {
+    let [caller, method, account] = question else {
+        return Err("--explain takes CALLER RPC ACCOUNT".to_owned());
+    };
+    let wrong = |what: &str, text: &str, Invalid(why): Invalid| format!("{what} {text:?} {why}");
+    let explained = policy.explain(
+        &caller.parse().map_err(|error| wrong("CALLER", caller, error))?,
+        method.parse().map_err(|error| wrong("RPC", method, error))?,
+        &account.parse().map_err(|error| wrong("ACCOUNT", account, error))?,
+    );
+    Ok((explained.is_allowed(), explained.to_string()))
 }
 
 async fn serve(config: Config) -> Result<(), app::Error> {

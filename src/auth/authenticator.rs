@@ -50,6 +50,16 @@ impl Authenticator {
         Ok(Self { mode, clock })
     }
 
+    /// Reads the issuer's keys, so that the first caller does not wait for them. If they cannot be read now, the log says why,
+    /// and callers that need them are told to try again.
+    pub async fn load(&self) {
+        if let Mode::ServiceAccount(accounts) | Mode::Either(accounts) | Mode::Both(accounts) =
+            &self.mode
+        {
+            let (Ok(()) | Err(_)) = accounts.load().await;
+        }
+    }
+
     /// Who calls. `authorization` is the header of that name, as it came.
     pub async fn authenticate(
         &self,

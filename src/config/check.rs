@@ -11,13 +11,15 @@ use zeroize::Zeroizing;
 
 use super::{Config, Flags, Log, Mistakes, file::File, shown};
 use crate::{
+    audit::Target,
     crypto::{Kek, KeySet},
-    domain::Limits,
     store,
 };
 
 const DEFAULT_LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 50051);
 const DEFAULT_DATABASE: &str = "sqlite://ghbroker.db";
+/// Logs go to stderr, so that the two do not mix.
+const DEFAULT_AUDIT: &str = "stdout";
 const DEFAULT_LOG: &str = "info";
 
 /// Collects mistakes on the way.
@@ -32,31 +34,37 @@ pub(super) fn check(flags: &Flags, file: File) -> Result<Config, Mistakes> {
     let listen = checker.listen();
     let health_listen = checker.address("server.health_listen", &flags.health_listen);
     let tls = checker.tls();
-    if let Some(listen) = listen.filter(|at| tls.is_none() && !at.ip().is_loopback()) {
-        checker.wrong(format!(
-            "server.listen {listen}: without [server.tls] only loopback is allowed; configure TLS, or listen on 127.0.0.1"
-        ));
-    }
+    let auth = checker.auth(tls.as_ref());
+    let policy = checker.policy();
+    let has_policy = flags.policy.is_some() || checker.file.has("policy.file");
+    checker.exposure(listen, tls.is_some(), auth.as_ref(), has_policy);
+    let audit = checker.audit();
+    let limits = checker.limits();
     let database_url = checker.database_url();
     let keys = checker.keys();
     let github = checker.github();
-    let hand_out_pats = checker.file.switch("tokens.hand_out_pats").unwrap_or_default();
     let log = checker.log();
 
     let mut mistakes = checker.file.mistakes();
     mistakes.append(&mut checker.mistakes);
-    match (listen, keys, github) {
-        (Some(listen), Some(keys), Some(github)) if mistakes.is_empty() => Ok(Config {
-            listen,
-            health_listen,
-            tls,
-            limits: Limits::default(),
-            database_url,
-            keys,
-            github,
-            hand_out_pats,
-            log,
-        }),
+    match (listen, auth, audit, keys, github) {
+        (Some(listen), Some(auth), Some(audit), Some(keys), Some(github))
+            if mistakes.is_empty() =>
+        {
+            Ok(Config {
+                listen,
+                health_listen,
+                tls,
+                auth,
+                policy,
+                audit,
+                limits,
+                database_url,
+                keys,
+                github,
+                log,
+            })
+        }
         _ => Err(Mistakes(mistakes)),
     }
 }
@@ -101,6 +109,12 @@ impl Checker<'_> {
             self.wrong(format!("{key} {text:?}: must be IP:PORT, for example 127.0.0.1:50051"));
         }
         address.ok()
+    }
+
+    fn audit(&mut self) -> Option<Target> {
+        let flags = self.flags;
+        let target = self.text("audit.target", &flags.audit).unwrap_or(DEFAULT_AUDIT.to_owned());
+        self.take(format_args!("audit.target {target:?}"), target.parse())
     }
 
     fn database_url(&mut self) -> SecretString {

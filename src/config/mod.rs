@@ -2,21 +2,33 @@
 //!
 //! * [`Flags`]: flags and environment variables (clap reads both).
 //! * [`file`]: the TOML file.
-//! * [`check`]: both together become a [`Config`], with every file that it names read; [`github`] and [`tls`] are
-//!   sections of it.
+//! * [`check`]: both together become a [`Config`], with every file that it names read; [`auth`], [`github`],
+//!   [`limits`] and [`tls`] are sections of it.
 
+mod auth;
 mod check;
 mod file;
 mod flags;
 mod github;
+mod limits;
 mod tls;
 
-use std::{fmt, net::SocketAddr, path::Path};
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 pub use flags::Flags;
 use secrecy::SecretString;
 
-use crate::{auth::TlsFiles, crypto::KeySet, domain::Limits, github::Settings};
+use crate::{
+    audit::Target,
+    auth::{Required, TlsFiles, read_file},
+    crypto::KeySet,
+    domain::{Limits, Policy},
+    github::Settings,
+};
 
 /// Everything that the broker needs to run, checked.
 #[derive(Debug)]
@@ -27,6 +39,12 @@ pub struct Config {
     pub health_listen: Option<SocketAddr>,
     /// TLS for `listen`: files that are followed while serving.
     pub tls: Option<TlsFiles>,
+    /// What callers have to prove.
+    pub auth: Required,
+    /// File with the rules of what callers may do, followed while serving. None only where callers prove nothing.
+    pub policy: Option<PathBuf>,
+    /// Where calls are written down.
+    pub audit: Target,
     /// How much is taken on at once, and for how long.
     pub limits: Limits,
     /// The database's URL, which may carry a password.
@@ -35,8 +53,6 @@ pub struct Config {
     pub keys: KeySet,
     /// GitHub's addresses, the App and its key.
     pub github: Settings,
-    /// Whether GetRepoToken may answer personal access tokens.
-    pub hand_out_pats: bool,
     /// Logs.
     pub log: Log,
 }
@@ -73,14 +89,32 @@ impl Config {
         check::check(flags, file)
     }
 
+    /// The rules that would be in force.
+    pub fn policy(&self) -> Result<Policy, Mistakes> {
+        let Some(path) = &self.policy else { return Ok(Policy::anonymous()) };
+        let what = |mistake: String| format!("policy.file {}: {mistake}", shown(path));
+        let content = read_file(path).map_err(|error| Mistakes(vec![what(error.to_string())]))?;
+        Policy::from_file(&content)
+            .map_err(|mistakes| Mistakes(mistakes.into_iter().map(what).collect()))
+    }
+
     /// What would run, in a few lines without secrets.
     pub fn summary(&self) -> String {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
-        let transport = match &self.tls {
-            Some(TlsFiles { client_ca: Some(_), .. }) => "mTLS",
-            Some(_) => "TLS, clients are not asked for a certificate",
-            None => "plaintext, loopback only: no TLS is configured",
+        let transport = if self.tls.is_some() { "TLS" } else { "plaintext" };
+        let callers = match &self.auth {
+            Required::Nothing => "not asked who they are: anonymous",
+            Required::Certificate => "known by client certificate (SPIFFE id)",
+            Required::ServiceAccount(_) => "known by ServiceAccount token",
+            Required::Either(_) => "known by ServiceAccount token or client certificate",
+            Required::Both(_) => "known by client certificate and ServiceAccount token",
         };
+        let policy = self
+            .policy
+            .as_ref()
+            .map_or("none: anonymous callers may do what is safe".to_owned(), |path| {
+                path.display().to_string()
+            });
         let app = self.github.app.as_ref().map(|app| app.issuer.clone());
         [
             format!("grpc:        {} ({transport})", self.listen),
@@ -88,6 +122,9 @@ impl Config {
                 "health:      {}",
                 or_none(self.health_listen.map(|at| format!("{at} (plaintext)")))
             ),
+            format!("callers:     {callers}"),
+            format!("policy:      {policy}"),
+            format!("audit:       {}", self.audit),
             format!("database:    {}", database_kind(&self.database_url)),
             format!("encryption:  {}", self.keys),
             format!(
@@ -99,7 +136,6 @@ impl Config {
                 "oauth:       {}",
                 or_none(self.github.oauth.as_ref().map(|oauth| oauth.client_id.clone()))
             ),
-            format!("hand out PATs: {}", if self.hand_out_pats { "yes" } else { "no" }),
             format!(
                 "log:         {} as {}",
                 self.log.filter,

@@ -10,10 +10,11 @@ use std::{
 };
 
 use tonic::{
+    Status,
     body::Body,
     codegen::{
         Service,
-        http::{Extensions, HeaderMap, Request, Response, header::AUTHORIZATION},
+        http::{HeaderMap, Request, Response, header::AUTHORIZATION, request::Parts},
     },
 };
 use tower::Layer;
@@ -24,12 +25,14 @@ use super::{
     arrival::{Arrival, trace_id},
     call::{REQUEST_ID, blank},
     deadline::Deadline,
+    quota::{Quotas, Ticket},
     status,
 };
 use crate::{
+    audit::Record,
     auth::{Authenticator, Peer, Refused},
     broker::{Broker, Error, Reason, Trail},
-    domain::{Caller, Limits, Method, redact},
+    domain::{Clock, Limits, Method, redact},
 };
 
 /// Health says of this broker whether it serves: for whoever has proven who it is.
@@ -48,13 +51,20 @@ pub struct Guard {
 struct Inner {
     authenticator: Authenticator,
     broker: Broker,
+    quotas: Quotas,
     limits: Limits,
 }
 
 impl Guard {
     /// A door with this lock, and this broker's policy.
-    pub fn new(authenticator: Authenticator, broker: Broker, limits: Limits) -> Self {
-        Self { inner: Arc::new(Inner { authenticator, broker, limits }) }
+    pub fn new(
+        authenticator: Authenticator,
+        broker: Broker,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let quotas = Quotas::new(&limits, clock);
+        Self { inner: Arc::new(Inner { authenticator, broker, quotas, limits }) }
     }
 }
 
@@ -87,16 +97,17 @@ where
         self.services.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
         let inner = self.guard.inner.clone();
         // The one that was polled ready is used; its clone is ready for the next call.
         let clone = self.services.clone();
         let mut services = mem::replace(&mut self.services, clone);
         Box::pin(async move {
-            match inner.let_in(&request).await {
-                Ok(arrival) => {
-                    request.extensions_mut().insert(arrival);
-                    services.call(request).await
+            let (mut parts, body) = request.into_parts();
+            match inner.let_in(&parts).await {
+                Ok((arrival, _ticket)) => {
+                    parts.extensions.insert(arrival);
+                    services.call(Request::from_parts(parts, body)).await
                 }
                 Err(status) => Ok(status.into_http()),
             }
@@ -105,57 +116,54 @@ where
 }
 
 impl Inner {
-    async fn let_in(&self, request: &Request<Body>) -> Result<Arrival, tonic::Status> {
-        let path = request.uri().path();
-        let method = method(path);
+    /// What its handler has to know, and leave for the call to be under way.
+    async fn let_in(&self, request: &Parts) -> Result<(Arrival, Ticket), Status> {
+        let method = method(request.uri.path());
         let request_id = Uuid::now_v7();
-        let (headers, extensions) = (request.headers(), request.extensions());
-        let called = method.map_or_else(|| shown(path), |method| method.name().to_owned());
-        match self.check(method, headers, extensions).await {
-            Ok((caller, peer)) => Ok(Arrival {
+        let (headers, extensions) = (&request.headers, &request.extensions);
+        let peer = extensions.get::<Peer>();
+        let mut caller = None;
+        let checked = async {
+            let peer =
+                peer.ok_or_else(|| Error::new(Reason::Internal, "the connection is not known"))?;
+            let authenticated = self.authenticator.authenticate(peer, authorization(headers));
+            let caller = caller.insert(authenticated.await.map_err(unknown)?);
+            if let Some(method) = method {
+                self.broker.may_call(caller, method)?;
+            }
+            let ticket = self.quotas.take(caller, method == Some(Method::CommitFiles))?;
+            let arrival = Arrival {
                 request_id,
-                caller,
+                caller: caller.clone(),
                 peer: peer.address,
                 trace_id: trace_id(headers),
                 deadline: Deadline::of(extensions, self.time_for(method)),
-            }),
-            Err((error, caller)) => {
-                let reason = status::word(error.reason);
-                let by = caller.as_ref().map(Caller::to_string);
-                info!(reason, %request_id, rpc = called, caller = by, said = %error, "call refused at the door");
-                let peer = extensions.get::<Peer>().map(|peer| peer.address);
-                let mut record = blank(request_id, caller.as_ref(), called);
-                (record.peer, record.trace_id) = (peer, trace_id(headers));
-                // Nothing was done and nothing leaves: the refusal stands without its line, and the log has both.
-                drop(self.broker.conclude(&Trail::new(record), Some(reason)).await);
-                Err(status::of(error.with(REQUEST_ID, request_id), ""))
-            }
-        }
+            };
+            Ok((arrival, ticket))
+        };
+        let refused: Error = match checked.await {
+            Ok(let_in) => return Ok(let_in),
+            Err(error) => error,
+        };
+        let rpc = method.map_or_else(|| shown(request.uri.path()), |method| method.to_string());
+        let mut record = blank(request_id, caller.as_ref(), rpc);
+        (record.peer, record.trace_id) = (peer.map(|peer| peer.address), trace_id(headers));
+        Err(self.refuse(record, refused).await)
     }
 
-    async fn check(
-        &self,
-        method: Option<Method>,
-        headers: &HeaderMap,
-        extensions: &Extensions,
-    ) -> Result<(Caller, Peer), (Error, Option<Caller>)> {
-        let peer = extensions
-            .get::<Peer>()
-            .cloned()
-            .ok_or_else(|| (Error::new(Reason::Internal, "the connection is not known"), None))?;
-        let caller = self
-            .authenticator
-            .authenticate(&peer, authorization(headers))
-            .await
-            .map_err(|refused| (unknown(refused), None))?;
-        let allowed = match method {
-            Some(method) => self.broker.may_call(&caller, method),
-            None => Ok(()),
-        };
-        match allowed {
-            Ok(()) => Ok((caller, peer)),
-            Err(error) => Err((error, Some(caller))),
+    async fn refuse(&self, record: Record, error: Error) -> Status {
+        let (reason, request_id) = (status::word(error.reason), record.request_id);
+        let peer = record.peer.map(|peer| peer.to_string());
+        info!(
+            reason, %request_id, rpc = record.rpc, caller = record.caller, peer, said = %error,
+            "call refused at the door"
+        );
+        // How full the broker is decides nothing about rights, and each line would make it fuller.
+        if !matches!(error.reason, Reason::Overloaded | Reason::QuotaExceeded) {
+            // Nothing was done and nothing leaves: the refusal stands without its line.
+            drop(self.broker.conclude(&Trail::new(record), Some(reason)).await);
         }
+        status::of(error.with(REQUEST_ID, request_id), "")
     }
 
     fn time_for(&self, method: Option<Method>) -> Duration {
@@ -190,5 +198,10 @@ fn authorization(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 fn unknown(refused: Refused) -> Error {
-    Error::new(Reason::CallerNotAuthenticated, refused.to_string())
+    let reason = if refused.is_transient() {
+        Reason::CallerKeysUnavailable
+    } else {
+        Reason::CallerNotAuthenticated
+    };
+    Error::new(reason, refused.to_string())
 }

@@ -18,7 +18,12 @@ pub mod person;
 pub mod pki;
 pub mod status;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
@@ -28,9 +33,11 @@ use aws_lc_rs::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ghbroker::{
     app::{self, Listeners},
+    audit::Target,
+    auth::Required,
     config::{Config, Log},
     crypto::{Kek, KeySet},
-    domain::Token,
+    domain::{Method, Permissions, Token},
     github::{AppIdentity, Limits, OAuthClient, Settings, SigningKey},
     proto::{
         self, connection_admin_client::ConnectionAdminClient,
@@ -66,7 +73,7 @@ pub struct World {
 
 /// One key for all tests of the process: making one takes a while.
 pub fn app_key() -> &'static (String, String) {
-    static KEY: std::sync::OnceLock<(String, String)> = std::sync::OnceLock::new();
+    static KEY: OnceLock<(String, String)> = OnceLock::new();
     KEY.get_or_init(|| {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let private: Pkcs8V1Der = pair.as_der().unwrap();
@@ -171,7 +178,7 @@ impl World {
         database_url: String,
     ) -> Self {
         let clock = TestClock::starting_at(sim.clock().now());
-        let (stop, running, address) = run(&urls, &clock, &database_url).await;
+        let (stop, running, address) = run(&urls, &clock, &database_url, &folder).await;
         let channel = connect(&address).await;
         Self {
             sim,
@@ -228,7 +235,8 @@ impl World {
     /// Stops the broker in order and starts it again on the same database.
     pub async fn restart(&mut self) {
         self.stop().await.unwrap();
-        let (stop, running, address) = run(&self.urls, &self.clock, &self.database_url).await;
+        let (stop, running, address) =
+            run(&self.urls, &self.clock, &self.database_url, &self.folder).await;
         let channel = connect(&address).await;
         self.broker = client(channel.clone());
         self.admin = ConnectionAdminClient::new(channel);
@@ -239,6 +247,12 @@ impl World {
     pub async fn stop(&mut self) -> Result<(), app::Error> {
         self.stop.take().unwrap().send(()).unwrap();
         self.running.take().unwrap().await.unwrap()
+    }
+
+    /// The lines of the audit so far.
+    pub fn audit(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.folder.path().join(AUDIT)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Folder of the world's files.
@@ -327,6 +341,34 @@ pub struct Footprint {
     pub requests: usize,
 }
 
+/// Name of a world's audit.
+const AUDIT: &str = "audit.jsonl";
+
+/// Files that all tests of the process share.
+fn shared() -> &'static tempfile::TempDir {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    FOLDER.get_or_init(|| tempfile::tempdir().unwrap())
+}
+
+/// A policy for tests of what comes after it: whoever comes may have what it asks for, but for protected paths.
+pub fn everything_allowed() -> &'static Path {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let file = shared().path().join("policy.toml");
+        let methods = Method::ALL.map(|method| format!("{:?}", method.name())).join(", ");
+        let permissions = Permissions::ALL.iter();
+        let permissions: Vec<String> =
+            permissions.map(|(permission, _)| format!("{} = \"write\"", permission.name())).collect();
+        let rule = format!(
+            "[[rule]]\nname = \"everything\"\ncallers = [\"anonymous\"]\naccounts = [\"*\"]\nrpcs = [{methods}]\n\
+             unnarrowed_tokens = true\npermissions = {{ {} }}\n",
+            permissions.join(", ")
+        );
+        std::fs::write(&file, rule).unwrap();
+        file
+    })
+}
+
 /// The route of a mint, as the simulator counts it.
 pub const MINT: &str = "POST /app/installations/{installation_id}/access_tokens";
 
@@ -342,10 +384,12 @@ async fn run(
     urls: &Urls,
     clock: &TestClock,
     database_url: &str,
+    folder: &tempfile::TempDir,
 ) -> (oneshot::Sender<()>, JoinHandle<Result<(), app::Error>>, String) {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     keep_callsites_awake();
-    let config = config_at(urls, database_url);
+    let audit = Target::File(folder.path().join(AUDIT));
+    let config = Config { audit, ..config_at(urls, database_url) };
     let listeners = Listeners::bind(&config).await.unwrap();
     let address = listeners.grpc.local_addr().unwrap().to_string();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -402,6 +446,9 @@ pub fn config_at(urls: &Urls, database_url: &str) -> Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         health_listen: None,
         tls: None,
+        auth: Required::Nothing,
+        policy: Some(everything_allowed().to_owned()),
+        audit: Target::File(shared().path().join("audit.jsonl")),
         limits: Default::default(),
         database_url: database_url.to_owned().into(),
         keys: KeySet::new(kek, Vec::new()),
@@ -416,7 +463,6 @@ pub fn config_at(urls: &Urls, database_url: &str) -> Config {
             }),
             limits,
         },
-        hand_out_pats: true,
         log: Log { filter: "info".into(), json: true },
     }
 }
