@@ -20,10 +20,11 @@ use jsonwebtoken::{Algorithm as Jwa, EncodingKey, crypto, jwk::Jwk};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, macros::datetime};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
     sync::watch,
 };
+use tokio_rustls::TlsAcceptor;
 use url::Url;
 
 use super::{Expected, ServiceAccountSettings, ServiceAccounts};
@@ -204,20 +205,31 @@ pub(super) fn answer(status: u16, headers: &str, body: &str) -> String {
 impl Server {
     /// Starts one that lists these keys.
     pub(super) async fn with(keys: &[&SigningKey]) -> Self {
+        Self::start(keys, None).await
+    }
+
+    /// The same with TLS, as `localhost`.
+    pub(super) async fn start(keys: &[&SigningKey], tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/openid/v1/jwks", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let url = match &tls {
+            Some(_) => format!("https://localhost:{}/openid/v1/jwks", address.port()),
+            None => format!("http://{address}/openid/v1/jwks"),
+        };
         let answer = Arc::new(Mutex::new(answer(200, "", &jwks(keys))));
         let (seen, requests) = watch::channel(Vec::new());
         let (open, opened) = watch::channel(true);
-        let said = answer.clone();
+        let script = Script { answer: answer.clone(), seen, opened };
         tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let request = head(&mut stream).await;
-                seen.send_modify(|requests| requests.push(request));
-                let _ = opened.clone().wait_for(|open| *open).await;
-                let answer = said.lock().unwrap().clone();
-                // The client may have heard enough.
-                let _ = stream.write_all(answer.as_bytes()).await;
+            while let Ok((stream, _)) = listener.accept().await {
+                match &tls {
+                    None => script.play(stream).await,
+                    // Whoever does not like the certificate goes away.
+                    Some(tls) => match tls.accept(stream).await {
+                        Ok(stream) => script.play(stream).await,
+                        Err(_) => continue,
+                    },
+                }
             }
         });
         Self { url: url.parse().unwrap(), answer, requests, open }
@@ -254,13 +266,27 @@ impl Server {
     }
 }
 
-async fn head(stream: &mut TcpStream) -> String {
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        match stream.read_u8().await {
-            Ok(byte) => request.push(byte),
-            Err(_) => break,
+/// What the server's task needs.
+struct Script {
+    answer: Arc<Mutex<String>>,
+    seen: watch::Sender<Vec<String>>,
+    opened: watch::Receiver<bool>,
+}
+
+impl Script {
+    async fn play(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            match stream.read_u8().await {
+                Ok(byte) => request.push(byte),
+                Err(_) => return,
+            }
         }
+        self.seen.send_modify(|requests| requests.push(String::from_utf8(request).unwrap()));
+        let _ = self.opened.clone().wait_for(|open| *open).await;
+        let answer = self.answer.lock().unwrap().clone();
+        // The client may have heard enough.
+        let _ = stream.write_all(answer.as_bytes()).await;
+        let _ = stream.shutdown().await;
     }
-    String::from_utf8(request).unwrap()
 }

@@ -1,8 +1,13 @@
 //! Tokens good and bad, and keys that change, are slow or are away.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm as Jwa, EncodingKey};
+use proptest::prelude::*;
+use rustls::{ServerConfig, crypto::aws_lc_rs};
+use rustls_pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::{
     testing::{
@@ -149,6 +154,44 @@ fn refuses_headers_that_ask_for_more() {
     header["jwk"] = NEW.jwk();
     let token = signed(&header, &claims(), &NEW.private, Jwa::RS256);
     assert_eq!(verify(&token, &keys(), &expected(), NOW), Err(Refused::UnknownKey));
+}
+
+#[test]
+fn no_character_of_a_token_can_be_changed() {
+    let good = OLD.token(&claims());
+    let keys = keys();
+    for at in 0..good.len() {
+        for other in ["A", "B", ".", "="] {
+            let mut token = good.clone();
+            token.replace_range(at..=at, other);
+            let result = verify(&token, &keys, &expected(), NOW);
+            assert!(token == good || result.is_err(), "{other} at {at}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_an_answer_and_not_a_panic(
+        header in any::<Vec<u8>>(), claims in any::<Vec<u8>>(), rest in ".*", json in ".*"
+    ) {
+        let part = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        let token = format!("{}.{}.{rest}", part(&header), part(&claims));
+        let keys = Keys::parse(json.as_bytes()).unwrap_or_default();
+        prop_assert!(verify(&token, &keys, &expected(), NOW).is_err());
+        prop_assert!(verify(&rest, &keys, &expected(), NOW).is_err());
+    }
+
+    #[test]
+    fn any_claims_that_the_issuer_signs_are_judged(
+        exp in any::<f64>(), nbf in any::<f64>(), sub in ".*", seconds in -377_705_116_800_i64..=253_402_300_799
+    ) {
+        let mut claims = claims();
+        (claims["exp"], claims["nbf"]) = (json!(exp), json!(nbf));
+        claims["sub"] = json!(sub);
+        let now = OffsetDateTime::from_unix_timestamp(seconds).unwrap();
+        prop_assert!(verify(&OLD.token(&claims), &keys(), &expected(), now).is_err());
+    }
 }
 
 #[test]
@@ -379,6 +422,31 @@ async fn shows_the_token_of_the_moment_to_the_source() {
         let request = &server.requests()[number];
         assert!(request.contains(&format!("authorization: Bearer {token}\r\n")), "{request}");
     }
+}
+
+#[tokio::test]
+async fn believes_a_source_of_the_named_authority_only() {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let private = PrivateKeyDer::Pkcs8(key.signing_key.serialize_der().into());
+    let tls = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], private)
+        .unwrap();
+    let server = Server::start(&[&OLD], Some(Arc::new(tls).into())).await;
+    let folder = tempfile::tempdir().unwrap();
+    let broker = |pem: String| {
+        let ca = folder.path().join("ca.crt");
+        std::fs::write(&ca, pem).unwrap();
+        let url = server.url.clone();
+        Broker::new(KeySource::Url { url, ca: Some(ca), bearer_token_file: None })
+    };
+    let stranger = broker(other.cert.pem()).call(&OLD).await;
+    assert_eq!(stranger, Err(Refused::KeysUnavailable));
+    assert!(server.requests().is_empty(), "nothing is said to a stranger");
+    assert!(broker(other.cert.pem() + &key.cert.pem()).call(&OLD).await.is_ok());
 }
 
 #[tokio::test]
