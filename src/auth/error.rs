@@ -29,7 +29,8 @@ pub enum Refused {
     AlgorithmNotAllowed,
     /// It names a key that its issuer does not have.
     #[error(
-        "the token is signed with a key that the issuer does not list; get a new token, and if the issuer's keys were changed just now, try again in 10 s"
+        "the token is signed with a key that the issuer does not list; get a new token, and \
+         if the issuer's keys were changed just now, try again in 10 s"
     )]
     UnknownKey,
     /// Its signature is wrong.
@@ -40,7 +41,8 @@ pub enum Refused {
     WrongIssuer,
     /// It is for others.
     #[error(
-        "the token is for another audience; ask for one (a projected volume, or `kubectl create token --audience`) with the audience that this broker is set to"
+        "the token is for another audience; ask for one (a projected volume, or \
+         `kubectl create token --audience`) with the audience that this broker is set to"
     )]
     WrongAudience,
     /// Its time is over.
@@ -51,7 +53,8 @@ pub enum Refused {
     TokenNotYetValid,
     /// It is not of a ServiceAccount, or says two things.
     #[error(
-        "the token is not one of a Kubernetes ServiceAccount: `sub` must be system:serviceaccount:NAMESPACE:NAME, and `kubernetes.io` say the same"
+        "the token is not one of a Kubernetes ServiceAccount: `sub` must be \
+         system:serviceaccount:NAMESPACE:NAME, and `kubernetes.io` say the same"
     )]
     NotServiceAccount,
     /// The issuer's keys could not be read.

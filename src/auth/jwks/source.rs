@@ -63,7 +63,8 @@ pub enum BuildError {
     },
     /// TLS could not be set up.
     #[error(
-        "cannot set up HTTPS ({0}); if this machine has no system CA store, install ca-certificates or name a file with the authorities"
+        "cannot set up HTTPS ({0}); if this machine has no system CA store, install ca-certificates \
+         or name a file with the authorities"
     )]
     Tls(String),
     /// The issuer, the audience or the algorithms are empty.

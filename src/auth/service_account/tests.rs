@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 
 use super::{
     testing::{
-        AUDIENCE, Broker, CURVE, ISSUER, NEW, NOW, OLD, SUBJECT, Server, answer, claims,
-        claims_with, expected, jwks, message, pem, signed,
+        AUDIENCE, Broker, CURVE, ISSUER, NEW, NOW, OLD, SUBJECT, Server, SigningKey, answer,
+        claims, claims_with, expected, jwks, message, pem, signed,
     },
     *,
 };
@@ -133,6 +133,44 @@ fn a_key_is_used_for_its_own_algorithm_only() {
     let header = json!({ "alg": "ES256", "kid": OLD.kid });
     let token = signed(&header, &claims(), &CURVE.private, Jwa::ES256);
     assert_eq!(check(&token, &open), Err(Refused::AlgorithmNotAllowed));
+}
+
+#[test]
+fn leaves_keys_out_that_are_for_something_else() {
+    let with = |key: &SigningKey, name: &str, value: Value| {
+        let mut jwk = key.jwk();
+        jwk[name] = value;
+        let keys = Keys::parse(json!({ "keys": [jwk] }).to_string().as_bytes()).unwrap();
+        assert_eq!(keys.len() + keys.unusable(), 1);
+        !keys.is_empty()
+    };
+    let n = OLD.jwk()["n"].as_str().unwrap().to_owned();
+    assert!(with(&OLD, "x5t", json!("c0de")));
+    assert!(with(&OLD, "key_ops", json!(["verify"])));
+    assert!(with(&OLD, "use", Value::Null));
+    for (name, value) in [
+        ("use", json!("enc")),
+        ("key_ops", json!(["sign", "encrypt"])),
+        ("alg", json!("HS256")),
+        ("alg", json!("RSA-OAEP")),
+        ("kty", json!("oct")),
+        ("kty", json!("EC")),
+        ("kid", Value::Null),
+        // 1024 bits, too many, and no base64.
+        ("n", json!(n[..172])),
+        ("n", json!(n.repeat(5))),
+        ("n", json!("+/==")),
+    ] {
+        assert!(!with(&OLD, name, value.clone()), "{name} {value}");
+    }
+    for (name, value) in [("crv", json!("P-384")), ("crv", json!("Ed25519")), ("x", json!("AA"))] {
+        assert!(!with(&CURVE, name, value.clone()), "{name} {value}");
+    }
+    // The secret of somebody who hopes for HS256.
+    let secret = json!({ "kty": "oct", "kid": "old", "k": n, "use": "sig", "alg": "HS256" });
+    let keys = Keys::parse(json!({ "keys": [secret, OLD.jwk()] }).to_string().as_bytes()).unwrap();
+    assert_eq!((keys.len(), keys.unusable()), (1, 1));
+    assert!(verify(&OLD.token(&claims()), &keys, &expected(), NOW).is_ok());
 }
 
 #[test]
