@@ -40,6 +40,14 @@ enum Command {
 /// Exit code for a configuration that cannot work, as sysexits.h has it (EX_CONFIG).
 const EXIT_CONFIG: u8 = 78;
 
+/// What has to be so before a secret is read, for every command: panics say nothing of it, and no other process sees it.
+pub fn prepare() {
+    telemetry::quiet_panics();
+    for exposed in app::harden() {
+        say(&mut std::io::stderr(), &format!("ghbroker: {exposed}"));
+    }
+}
+
 /// Runs a command to its end.
 pub fn run(cli: Cli) -> ExitCode {
     let flags = match &cli.command {
@@ -69,7 +77,6 @@ pub fn run(cli: Cli) -> ExitCode {
 /// Runs a command that logs to its end.
 fn block_on(log: &Log, command: impl Future<Output = Result<(), app::Error>>) -> ExitCode {
     telemetry::install(log);
-    telemetry::quiet_panics();
     let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(command),
         Err(error) => {

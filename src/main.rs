@@ -10,5 +10,6 @@ use ghbroker::cli::{self, Cli};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    cli::prepare();
     cli::run(Cli::parse())
 }

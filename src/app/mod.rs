@@ -4,9 +4,11 @@
 //! * [`reload`]: files that change while serving.
 //! * [`health`]: whether the broker is alive, and whether it is ready.
 //! * [`serve`]: serving a port, and draining. [`signal`]: when to stop.
+//! * [`harden`]: keeping the memory of the process to itself.
 //! * [`prune`]: forgetting what was kept for a time.
 
 mod connection;
+mod harden;
 mod health;
 mod listen;
 mod prune;
@@ -21,6 +23,7 @@ use secrecy::ExposeSecret;
 use tokio::{sync::watch, task::JoinSet};
 use tracing::{info, warn};
 
+pub use harden::{Exposed, harden};
 pub use listen::Listeners;
 use reload::Follower;
 use serve::{drain, flatten, serve};

@@ -17,6 +17,7 @@ mod configuration;
 mod connect;
 mod errors;
 mod grpcurl;
+mod harden;
 mod harness;
 mod helm;
 mod hostile;

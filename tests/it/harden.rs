@@ -1,0 +1,74 @@
+//! What keeps secrets in the process: no core dumps, no tracing.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    os::unix::fs::MetadataExt,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use ghbroker::cli;
+
+/// Tells a test that it runs as its own child.
+const CHILD: &str = "GHBROKER_TEST_CHILD";
+
+/// The program, serving.
+fn serving(folder: &Path) -> Child {
+    fs::write(folder.join("kek"), BASE64_STANDARD.encode([7; 32])).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ghbroker"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--encryption-key", "kek"])
+        .current_dir(folder)
+        .env_clear()
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("\"ready\"")), "the broker did not start");
+    child
+}
+
+/// Runs one test of this binary again, as a process of its own: what it does there is for the whole process.
+fn again(test: &str) -> Output {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args([test, "--exact", "--nocapture"]).env(CHILD, "yes").output().unwrap()
+}
+
+fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
+fn core_limit(process: &str) -> String {
+    let limits = fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    line.split_whitespace().skip(4).take(2).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_serving_broker_dumps_no_core() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = serving(folder.path());
+    let process = child.id().to_string();
+    let limit = core_limit(&process);
+    // Whoever the broker runs as: what cannot be dumped belongs to root.
+    let owner = fs::metadata(format!("/proc/{process}/mem")).unwrap().uid();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(limit, "0 0");
+    assert_eq!(owner, 0);
+}
+
+#[test]
+fn no_process_may_trace_the_broker() {
+    if is_child() {
+        use rustix::process::{DumpableBehavior, dumpable_behavior};
+        assert_eq!(dumpable_behavior(), Ok(DumpableBehavior::Dumpable));
+        cli::prepare();
+        assert_eq!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
+        return;
+    }
+    let child = again("harden::no_process_may_trace_the_broker");
+    assert!(child.status.success(), "{child:?}");
+    assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"), "{child:?}");
+}
