@@ -1,8 +1,12 @@
 //! Logs.
 
-use std::{error::Error, io::IsTerminal, panic};
+use std::{
+    error::Error,
+    io::{IsTerminal, Write},
+    panic,
+};
 
-use tracing::error;
+use tracing::{dispatcher, error};
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::Log;
@@ -20,11 +24,20 @@ pub fn install(log: &Log) {
     drop(installed);
 }
 
-/// Makes a panic say where it happened and nothing more: its message may hold what was being worked on.
+/// Makes a panic say where it happened and nothing more: its message may hold what was being worked on. The place goes to
+/// the log, and to stderr as long as there is none.
 pub fn quiet_panics() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        error!(place, "a task panicked; this is a bug of the broker");
+        if dispatcher::has_been_set() {
+            error!(place, "a task panicked; this is a bug of the broker");
+        } else {
+            // Not eprintln: a panic about a closed stderr would end the process here.
+            drop(writeln!(
+                std::io::stderr(),
+                "ghbroker panicked at {place}; this is a bug of the broker"
+            ));
+        }
     }));
 }
 

@@ -1,4 +1,4 @@
-//! What keeps secrets in the process: no core dumps, no tracing.
+//! What keeps secrets in the process: no core dumps, no tracing, panics that say nothing.
 
 use std::{
     fs,
@@ -13,6 +13,7 @@ use ghbroker::cli;
 
 /// Tells a test that it runs as its own child.
 const CHILD: &str = "GHBROKER_TEST_CHILD";
+const SECRET: &str = "hunter2-and-more";
 
 /// The program, serving.
 fn serving(folder: &Path) -> Child {
@@ -71,4 +72,18 @@ fn no_process_may_trace_the_broker() {
     let child = again("harden::no_process_may_trace_the_broker");
     assert!(child.status.success(), "{child:?}");
     assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"), "{child:?}");
+}
+
+#[test]
+fn a_panic_says_its_place_only_even_before_there_is_a_log() {
+    if is_child() {
+        cli::prepare();
+        panic!("was working on {SECRET}");
+    }
+    let child = again("harden::a_panic_says_its_place_only_even_before_there_is_a_log");
+    assert!(!child.status.success(), "{child:?}");
+    let [stdout, stderr] =
+        [child.stdout, child.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(stderr.contains("ghbroker panicked at tests/it/harden.rs:"), "{stderr}");
+    assert!(!(stdout + &stderr).contains(SECRET), "{stderr}");
 }
