@@ -10,8 +10,10 @@ use secrecy::SecretString;
 /// What can be set beside the file. A flag wins over its variable, and both over the file.
 ///
 /// Secrets are never given here but by the name of a file; the database's URL, which may hold a password, is best given
-/// by its variable. What a text must be is checked with the file, so that all mistakes are reported together.
+/// by its variable. What a text must be is checked with the file, so that all mistakes are reported together. Help shows no
+/// value of a variable: whoever asks for it may show it to others.
 #[derive(Args, Clone, Debug, Default)]
+#[command(mut_args(|flag| flag.hide_env_values(true)))]
 pub struct Flags {
     /// TOML file with the configuration
     #[arg(long, env = "GHBROKER_CONFIG", value_name = "FILE")]
@@ -32,7 +34,7 @@ pub struct Flags {
     #[arg(long)]
     pub dangerously_serve_unauthenticated: bool,
     /// sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE [default: sqlite://ghbroker.db]
-    #[arg(long, env = "GHBROKER_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, env = "GHBROKER_DATABASE_URL", value_name = "URL")]
     pub database_url: Option<SecretString>,
     /// File with a key-encryption key (32 bytes in base64); give the one that seals first, older ones after it
     #[arg(

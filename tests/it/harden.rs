@@ -1,4 +1,4 @@
-//! What keeps secrets in the process: no core dumps, no tracing, panics that say nothing.
+//! What keeps secrets in the process: no core dumps, no tracing, panics and help that say nothing.
 
 use std::{
     fs,
@@ -86,4 +86,29 @@ fn a_panic_says_its_place_only_even_before_there_is_a_log() {
         [child.stdout, child.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     assert!(stderr.contains("ghbroker panicked at tests/it/harden.rs:"), "{stderr}");
     assert!(!(stdout + &stderr).contains(SECRET), "{stderr}");
+}
+
+#[test]
+fn help_shows_no_variables_value() {
+    // The names as the help has them, so that a new one is covered too.
+    let help = |arguments: &[&str], variables: &[String]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ghbroker"));
+        command.args(arguments).env_clear().envs(variables.iter().map(|name| (name, SECRET)));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+    };
+    for command in ["serve", "migrate", "check-config"] {
+        for flag in ["--help", "-h"] {
+            let plain = help(&[command, flag], &[]);
+            let variables: Vec<String> = plain
+                .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .filter(|word| word.starts_with("GHBROKER_"))
+                .map(str::to_owned)
+                .collect();
+            assert!(variables.contains(&"GHBROKER_DATABASE_URL".to_owned()), "{plain}");
+            assert!(variables.len() >= 12, "{variables:?}");
+            assert_eq!(help(&[command, flag], &variables), plain);
+        }
+    }
 }
