@@ -101,8 +101,6 @@ pub struct Error {
     pub reason: Reason,
     /// What happened and what to do, for the caller. Never an upstream's text unless cleaned, never a secret.
     pub message: String,
-    /// Who or what failed, if not the account of the request: the caller, for [`Reason::QuotaExceeded`].
-    pub subject: Option<String>,
     /// Values for the caller's program.
     pub metadata: Vec<(&'static str, String)>,
     /// When trying again makes sense.
@@ -123,7 +121,6 @@ impl Error {
         Self {
             reason,
             message: message.into(),
-            subject: None,
             metadata: Vec::new(),
             retry_after: None,
             violations: Vec::new(),
@@ -156,12 +153,6 @@ impl Error {
     #[must_use]
     pub(crate) fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         self.metadata.push((key, value.to_string()));
-        self
-    }
-
-    #[must_use]
-    pub(crate) fn about(mut self, subject: impl fmt::Display) -> Self {
-        self.subject = Some(subject.to_string());
         self
     }
 

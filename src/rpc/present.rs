@@ -26,7 +26,6 @@ const VIOLATION_OVERHEAD: usize = 10;
 pub(super) fn presentable(mut error: Error) -> Error {
     error.violations = some_of(error.violations);
     error.message = present(&error.message, MAX_MESSAGE);
-    error.subject = error.subject.map(|subject| present(&subject, MAX_VALUE));
     for (_, value) in &mut error.metadata {
         *value = present(value, MAX_VALUE);
     }

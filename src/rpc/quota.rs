@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use steady::Steady;
 
+use super::status;
 use crate::{
     broker::{Error, Reason},
     domain::{Caller, Clock, Limits},
@@ -216,10 +217,9 @@ impl From<Shed> for Error {
                 format!("this caller makes more than {limit} calls per second; call less often"),
             ),
         };
-        Self::new(reason, message)
-            .about(subject)
-            .with("limit", kind.setting())
-            .retry_after(retry_after)
+        let error =
+            Self::new(reason, message).with("limit", kind.setting()).retry_after(retry_after);
+        if reason == Reason::QuotaExceeded { error.with(status::CALLER, subject) } else { error }
     }
 }
 

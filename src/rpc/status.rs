@@ -10,6 +10,9 @@ use crate::broker::{Error, Reason};
 /// `domain` of every ErrorInfo.
 const DOMAIN: &str = "ghbroker";
 
+/// Key of the caller in the metadata of [`Reason::QuotaExceeded`].
+pub(super) const CALLER: &str = "caller";
+
 /// The contract's table of errors: the code and the word for every reason.
 fn code_and_word(reason: Reason) -> (Code, &'static str) {
     match reason {
@@ -59,22 +62,23 @@ pub(super) fn word(reason: Reason) -> &'static str {
     code_and_word(reason).1
 }
 
-/// The status of a failed call. `account` is the subject of a failed precondition, unless the error names its own.
+/// The status of a failed call. `account` is the subject of a failed precondition; that of a quota is the caller, whom the
+/// error's metadata names.
 pub(super) fn of(error: Error, account: &str) -> Status {
     let (code, word) = code_and_word(error.reason);
     let metadata: HashMap<String, String> =
         error.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let caller = metadata.get(CALLER).cloned().unwrap_or_default();
     let mut details = ErrorDetails::new();
     details.set_error_info(word, DOMAIN, metadata);
     for violation in error.violations {
         details.add_bad_request_violation(violation.field, violation.description);
     }
-    let subject = error.subject.as_deref().unwrap_or(account);
     if code == Code::FailedPrecondition {
-        details.add_precondition_failure_violation(word, subject, &error.message);
+        details.add_precondition_failure_violation(word, account, &error.message);
     }
     if error.reason == Reason::QuotaExceeded {
-        details.add_quota_failure_violation(subject, &error.message);
+        details.add_quota_failure_violation(caller, &error.message);
     }
     if let Some(delay) = error.retry_after {
         details.set_retry_info(Some(delay));

@@ -5,7 +5,6 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::*;
-use crate::rpc::status;
 
 const NOW: OffsetDateTime = datetime!(2026-11-20 12:00:00 UTC);
 
