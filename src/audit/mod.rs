@@ -1,18 +1,22 @@
 //! The audit: who was given what, in JSON lines that cannot be switched off.
 //!
 //! * [`record`]: what is written of a call.
+//! * [`target`]: where the lines go.
+//! * [`handle`]: [`Audit`], with which a call waits for its line.
+//! * [`writer`]: the thread that writes, many lines at once.
+//! * [`device`]: the file or stdout, with half lines and rotation.
+//! * [`outage`]: one line in the log when the audit fails, and one when it works again.
 
+mod device;
+mod handle;
+mod outage;
 mod record;
+mod target;
+#[cfg(test)]
+mod testing;
+mod writer;
 
+pub use device::OpenError;
+pub use handle::{Audit, Unwritten};
 pub use record::{Cache, Decision, Phase, Record};
-
-#[derive(Clone)]
-pub struct Audit;
-#[derive(Debug, thiserror::Error)]
-#[error("unwritten")]
-pub struct Unwritten;
-impl Audit {
-    pub async fn write(&self, _record: &Record) -> Result<(), Unwritten> {
-        Ok(())
-    }
-}
+pub use target::{InvalidTarget, Target};

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use serde::Serialize;
-use time::OffsetDateTime;
+use serde::{Serialize, Serializer, ser::Error};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 /// Whether something is about to be done, or its answer is about to leave.
@@ -38,23 +38,26 @@ pub enum Cache {
     Stale,
 }
 
-/// One line of the audit. Nothing in it is secret.
+/// One line of the audit. Nothing in it is secret. Its fields are written in this order; what is not known or not part of
+/// the call is left out, but for the caller and the account, which are `null`: a reader always wants them.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Record {
     /// When it was written, UTC.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(serialize_with = "utc")]
     pub time: OffsetDateTime,
     /// Begin or end of the call.
     pub phase: Phase,
     /// Id of the call, as in the log and in the metadata of errors.
     pub request_id: Uuid,
     /// Trace that the call is part of, 32 hex digits, as its caller says (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
     /// Who called; none if that was not proven.
     pub caller: Option<String>,
     /// `mtls`, `service_account`, `mtls+service_account` or `none`.
     pub authenticated_by: &'static str,
     /// The other end of the connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<SocketAddr>,
     /// What was called: the method's name, or for what is none its path.
     pub rpc: String,
@@ -63,28 +66,164 @@ pub struct Record {
     /// Whether the caller may.
     pub decision: Decision,
     /// Name of the policy's rule that allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// The error's word, as in the contract; none for success.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     /// The App installation that was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub installation_id: Option<i64>,
     /// Kind of credential that was used: `app_installation` or `pat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<&'static str>,
     /// GitHub's ids of the repositories that it was about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub repository_ids: Vec<i64>,
     /// Permissions that the caller asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_permissions: Option<BTreeMap<&'static str, &'static str>>,
     /// Permissions that GitHub granted to the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub granted_permissions: Option<BTreeMap<&'static str, &'static str>>,
     /// Where the token came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<Cache>,
     /// End of the token.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "utc_if_any")]
     pub expire_time: Option<OffsetDateTime>,
     /// Standard base64 of the token's SHA-256, as in GitHub's audit log: of the token that leaves, or that was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hashed_token: Option<String>,
     /// Commit that was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// Number of the pull request that was opened or found.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<i64>,
+}
+
+impl Record {
+    /// The record as one line of JSON with its end. JSON escapes every control character, so no newline is inside of it.
+    pub(super) fn to_line(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
+/// RFC 3339 with a `Z`, whatever offset the time came with.
+fn utc<S: Serializer>(time: &OffsetDateTime, to: S) -> Result<S::Ok, S::Error> {
+    let time = time.checked_to_offset(UtcOffset::UTC);
+    let time = time.ok_or_else(|| S::Error::custom("the time is beyond the calendar"))?;
+    to.serialize_str(&time.format(&Rfc3339).map_err(S::Error::custom)?)
+}
+
+fn utc_if_any<S: Serializer>(time: &Option<OffsetDateTime>, to: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => utc(time, to),
+        None => to.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, option, prelude::*};
+    use serde_json::Value;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::{
+        audit::testing::{line, record},
+        domain::Token,
+    };
+
+    #[test]
+    fn says_everything_in_its_order() {
+        let token = Token::new("ghs_16C7e42F292c6912E7710c838347Ae178B4a".to_owned());
+        let full = Record {
+            phase: Phase::Begin,
+            trace_id: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
+            caller: Some("spiffe://example.org/web".to_owned()),
+            authenticated_by: "mtls",
+            peer: Some("[2001:db8::1]:50412".parse().unwrap()),
+            account: Some("acme".to_owned()),
+            decision: Decision::Allow,
+            rule: Some("web reads".to_owned()),
+            reason: Some("NOT_FOUND"),
+            installation_id: Some(42),
+            source: Some("app_installation"),
+            repository_ids: vec![7, 8],
+            requested_permissions: Some(BTreeMap::from([("contents", "read")])),
+            granted_permissions: Some(BTreeMap::from([("contents", "read"), ("metadata", "read")])),
+            cache: Some(Cache::Stale),
+            // Any offset is written as UTC.
+            expire_time: Some(datetime!(2026-11-21 05:58:25 +02:00)),
+            // printf ghs_16C7e42F292c6912E7710c838347Ae178B4a | openssl dgst -sha256 -binary | base64
+            hashed_token: Some(token.hashed()),
+            commit: Some("da39a3ee5e6b4b0d3255bfef95601890afd80709".to_owned()),
+            pull_request: Some(5),
+            ..record("GetRepoToken")
+        };
+        let expected = concat!(
+            r#"{"time":"2026-11-21T02:58:25.125Z","phase":"begin","#,
+            r#""request_id":"019aa4c5-1b1a-7c3e-8f00-0123456789ab","#,
+            r#""trace_id":"0af7651916cd43dd8448eb211c80319c","caller":"spiffe://example.org/web","#,
+            r#""authenticated_by":"mtls","peer":"[2001:db8::1]:50412","rpc":"GetRepoToken","#,
+            r#""account":"acme","decision":"allow","rule":"web reads","reason":"NOT_FOUND","#,
+            r#""installation_id":42,"source":"app_installation","repository_ids":[7,8],"#,
+            r#""requested_permissions":{"contents":"read"},"#,
+            r#""granted_permissions":{"contents":"read","metadata":"read"},"cache":"stale","#,
+            r#""expire_time":"2026-11-21T03:58:25Z","#,
+            r#""hashed_token":"eXwM5BRYbMjraSmv6UfHIOPk01HdBwpv459jC+qrMFQ=","#,
+            r#""commit":"da39a3ee5e6b4b0d3255bfef95601890afd80709","pull_request":5}"#,
+            "\n"
+        );
+        assert_eq!(String::from_utf8(full.to_line().unwrap()).unwrap(), expected);
+    }
+
+    #[test]
+    fn leaves_out_what_is_not_there_but_for_what_a_reader_always_wants() {
+        let expected = concat!(
+            r#"{"time":"2026-11-21T02:58:25.125Z","phase":"end","#,
+            r#""request_id":"019aa4c5-1b1a-7c3e-8f00-0123456789ab","caller":null,"#,
+            r#""authenticated_by":"none","rpc":"/x.Y/Z","account":null,"decision":"deny"}"#,
+            "\n"
+        );
+        assert_eq!(line("/x.Y/Z"), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_gives_one_line_that_says_the_same(
+            texts in vec(option::of(any::<String>()), 6),
+            rpc in any::<String>(),
+            ids in vec(any::<i64>(), 0..4),
+        ) {
+            let [trace_id, caller, account, rule, hashed_token, commit] = texts.try_into().unwrap();
+            let record = Record {
+                trace_id, caller, account, rule, hashed_token, commit,
+                pull_request: ids.first().copied(),
+                repository_ids: ids,
+                ..record(&rpc)
+            };
+            let line = record.to_line().unwrap();
+            prop_assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
+            let read: Value = serde_json::from_slice(&line).unwrap();
+            prop_assert_eq!(&read["rpc"], &Value::from(record.rpc));
+            for (name, text) in [
+                ("trace_id", record.trace_id),
+                ("caller", record.caller),
+                ("account", record.account),
+                ("rule", record.rule),
+                ("hashed_token", record.hashed_token),
+                ("commit", record.commit),
+            ] {
+                prop_assert_eq!(&read[name], &Value::from(text));
+            }
+            prop_assert_eq!(&read["pull_request"], &Value::from(record.pull_request));
+            let ids = read.get("repository_ids").cloned().unwrap_or(Value::Array(vec![]));
+            prop_assert_eq!(ids, Value::from(record.repository_ids));
+        }
+    }
 }
