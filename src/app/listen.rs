@@ -169,3 +169,85 @@ fn certificate(
     let chain = connection.peer_certificates()?.iter().map(|der| der.clone().into_owned());
     PeerCertificate::new(chain.collect(), tls.clone()).map(Arc::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, CertifiedIssuer, KeyPair, SanType};
+    use rustls::{ClientConfig, RootCertStore};
+    use rustls_pki_types::{PrivateKeyDer, ServerName};
+    use tokio_rustls::TlsConnector;
+    use tokio_stream::StreamExt;
+    use tonic::transport::server::Connected;
+
+    use super::*;
+    use crate::{
+        auth::{Content, TlsFiles},
+        domain::{Clock, SystemClock},
+    };
+
+    type Authority = CertifiedIssuer<'static, KeyPair>;
+
+    fn authority() -> Authority {
+        let mut params = CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    }
+
+    fn issue(authority: &Authority, name: SanType) -> (rcgen::Certificate, KeyPair) {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![name];
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, authority).unwrap(), key)
+    }
+
+    fn tls(authority: &Authority) -> Arc<ArcSwap<Tls>> {
+        let (certificate, key) =
+            issue(authority, SanType::DnsName("localhost".try_into().unwrap()));
+        let content = |text: String| -> Content { Ok(text.into_bytes().into()) };
+        let contents = [certificate.pem(), key.serialize_pem(), authority.pem()].map(content);
+        let files = TlsFiles {
+            certificate: "c".into(),
+            private_key: "k".into(),
+            client_ca: Some("ca".into()),
+        };
+        let tls = files.parse(&contents, Arc::new(SystemClock)).unwrap();
+        Arc::new(ArcSwap::from_pointee(tls))
+    }
+
+    fn client(authority: &Authority, id: Option<&str>) -> TlsConnector {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.der().clone()).unwrap();
+        let builder = ClientConfig::builder().with_root_certificates(roots);
+        let config = match id {
+            None => builder.with_no_client_auth(),
+            Some(id) => {
+                let (certificate, key) = issue(authority, SanType::URI(id.try_into().unwrap()));
+                let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+                builder.with_client_auth_cert(vec![certificate.der().clone()], key).unwrap()
+            }
+        };
+        TlsConnector::from(Arc::new(config))
+    }
+
+    #[tokio::test]
+    async fn a_connection_knows_who_is_at_its_other_end() {
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let authority = authority();
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = port.local_addr().unwrap();
+        let mut connections = connections(port, Some(tls(&authority)), &Limits::default());
+        for id in [Some("spiffe://example.org/web"), Some("spiffe://example.org/db"), None] {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let from = stream.local_addr().unwrap();
+            let name = ServerName::try_from("localhost").unwrap();
+            let shake_hands = client(&authority, id).connect(name, stream);
+            let (connection, shaken) = tokio::join!(connections.next(), shake_hands);
+            shaken.unwrap();
+            let peer = connection.unwrap().unwrap().connect_info();
+            assert_eq!(peer.address, from);
+            let identity =
+                peer.certificate.map(|certificate| certificate.identity(SystemClock.now()));
+            assert_eq!(identity.map(|id| id.unwrap().to_string()).as_deref(), id);
+        }
+    }
+}

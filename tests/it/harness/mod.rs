@@ -7,7 +7,7 @@
 //! * [`lines`]: what is logged.
 //! * [`liar`]: a GitHub that does not tell the truth.
 //! * [`person`]: what people do on GitHub itself.
-//! * [`pki`]: certificates.
+//! * [`pki`]: authorities, and certificates by them.
 
 mod calls;
 pub mod clock;
