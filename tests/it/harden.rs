@@ -1,5 +1,7 @@
 //! What keeps secrets in the process: no core dumps, no tracing, panics and help that say nothing.
 
+#![cfg(target_os = "linux")]
+
 use std::{
     fs,
     io::{BufRead, BufReader},
