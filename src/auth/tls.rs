@@ -1,6 +1,11 @@
 //! TLS of the broker's port, from files.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use rustls::{
     RootCertStore, ServerConfig,
@@ -51,18 +56,16 @@ impl TlsFiles {
     pub fn parse(&self, contents: &[Content], clock: Arc<dyn Clock>) -> Result<Tls, Vec<String>> {
         let mut mistakes = Vec::new();
         let mut contents = contents.iter();
-        let chain =
-            take(&mut mistakes, "certificate", &self.certificate, || certificates(contents.next()));
-        let key =
-            take(&mut mistakes, "private_key", &self.private_key, || private_key(contents.next()));
-        let clients = self.client_ca.as_ref().map(|path| {
-            take(&mut mistakes, "client_ca", path, || client_verifier(contents.next()))
+        let chain = certificates(contents.next());
+        let chain = take(&mut mistakes, "certificate", &self.certificate, chain);
+        let key = private_key(contents.next());
+        let key = take(&mut mistakes, "private_key", &self.private_key, key);
+        // No bundle at all is no mistake; one that is named must be good.
+        let clients = self.client_ca.as_ref().map_or(Some(None), |path| {
+            take(&mut mistakes, "client_ca", path, client_verifier(contents.next())).map(Some)
         });
-        let (Some(chain), Some(key)) = (chain, key) else { return Err(mistakes) };
-        let clients = match clients {
-            Some(None) => return Err(mistakes),
-            Some(Some(verifier)) => Some(verifier),
-            None => None,
+        let (Some(chain), Some(key), Some(clients)) = (chain, key, clients) else {
+            return Err(mistakes);
         };
         Tls::new(chain, key, clients, clock).map_err(|error| {
             let (certificate, key) = (self.certificate.display(), self.private_key.display());
@@ -129,14 +132,15 @@ pub(super) fn unix_time(at: OffsetDateTime) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(seconds))
 }
 
+/// What was read, or what is wrong with it as a mistake.
 fn take<T>(
     mistakes: &mut Vec<String>,
     key: &str,
-    path: &std::path::Path,
-    read: impl FnOnce() -> Result<T, String>,
+    path: &Path,
+    read: Result<T, String>,
 ) -> Option<T> {
-    let what = || format!("server.tls.{key} {}", path.display());
-    read().map_err(|mistake| mistakes.push(format!("{}: {mistake}", what()))).ok()
+    let said = |mistake| format!("server.tls.{key} {}: {mistake}", path.display());
+    read.map_err(|mistake| mistakes.push(said(mistake))).ok()
 }
 
 fn bytes(content: Option<&Content>) -> Result<&[u8], String> {
