@@ -1,6 +1,7 @@
 //! Slow clients, silent ones and many.
 
 use super::*;
+use crate::harness::lines::Lines;
 
 /// Waits until the server has closed the connection.
 async fn closed(mut stream: impl AsyncReadExt + Unpin) {
@@ -27,7 +28,7 @@ async fn answers(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin)) -> bo
 
 /// Some patience, short because tests wait for its end.
 fn impatient(config: &mut Config) {
-    config.limits.handshake_timeout = Duration::from_millis(300);
+    config.limits.handshake_timeout = Duration::from_secs(1);
 }
 
 #[tokio::test]
@@ -83,6 +84,7 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
     mount.publish(&ours.server(), &ours.pem());
     let mut config = mount.config(true);
     config.limits.connections = 2;
+    let (lines, _guard) = Lines::watch();
     let broker = Broker::start(config).await;
     let client = Arc::new(client_config(&[&ours], Some(&ours.client(WEB)), &TLS13));
     let mut first = broker.knock(&client).await.unwrap();
@@ -101,6 +103,8 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
     drop(second);
     let mut third = third.await.unwrap();
     assert!(answers(&mut first).await && answers(&mut third).await);
+    let full = lines.all("all places are taken: new connections wait for one");
+    assert_eq!(full.len(), 1, "said when it begins: {full:?}");
     drop((first, third));
     broker.finish().await;
 }
