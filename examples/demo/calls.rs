@@ -1,15 +1,19 @@
 //! The RPCs of the demo: each is made, shown in a line, and checked.
 
-use std::{collections::HashMap, fmt::Display};
+use std::{collections::HashMap, fmt::Display, path::Path};
 
-use ghbroker::proto::{
-    CommitFilesRequest, CommitFilesResponse, ConfigureRepoRequest, ConnectionStatus,
-    CredentialSource, DisconnectRequest, FileChange, FindingLevel, GetConnectionRequest,
-    GetRepoTokenRequest, GetRepoTokenResponse, OpenPromotionPrRequest, RegisterInstallationRequest,
-    ReportRejectedTokenRequest, SetPatRequest, SetupAction, VerifyRepoRequest,
-    connection_admin_client::ConnectionAdminClient,
-    credential_broker_client::CredentialBrokerClient,
+use ghbroker::{
+    domain::Token,
+    proto::{
+        CommitFilesRequest, CommitFilesResponse, ConfigureRepoRequest, ConnectionStatus,
+        CredentialSource, DisconnectRequest, FileChange, FindingLevel, GetConnectionRequest,
+        GetRepoTokenRequest, GetRepoTokenResponse, OpenPromotionPrRequest,
+        RegisterInstallationRequest, ReportRejectedTokenRequest, SetPatRequest, SetupAction,
+        VerifyRepoRequest, connection_admin_client::ConnectionAdminClient,
+        credential_broker_client::CredentialBrokerClient,
+    },
 };
+use serde_json::Value;
 use tonic::{Code, transport::Channel};
 
 use crate::{
@@ -144,6 +148,35 @@ impl Calls {
             &format!("Disconnect account={}", account.name),
             format!("everything of it deleted, {} cached tokens revoked", answer.tokens_revoked),
             answer.disconnected && forgotten,
+        )
+    }
+
+    /// An account that no rule of the policy lets the demo work for.
+    pub async fn denied(&mut self, account: &str) -> Result<()> {
+        let request = GetRepoTokenRequest { account: account.to_owned(), ..Default::default() };
+        let refused = self.broker.get_repo_token(request).await.err();
+        let refused = refused.ok_or("the broker gave a token to a caller who may not have it")?;
+        self.step(
+            &format!("GetRepoToken account={account}"),
+            format!("{:?}: {}", refused.code(), refused.message()),
+            refused.code() == Code::PermissionDenied,
+        )
+    }
+
+    /// The line of the audit that was written before a token left.
+    pub async fn audited(&mut self, account: &Account, audit: &Path) -> Result<()> {
+        let request =
+            GetRepoTokenRequest { account: account.name.to_owned(), ..Default::default() };
+        let token = Token::new(self.broker.get_repo_token(request).await?.into_inner().token);
+        let lines = std::fs::read_to_string(audit)?;
+        let line = lines.lines().rfind(|line| line.contains(&token.hashed()));
+        let line: Value = serde_json::from_str(line.ok_or("the token is not in the audit")?)?;
+        let shown = ["caller", "rpc", "account", "decision", "rule", "cache", "hashed_token"];
+        let gave: Vec<String> = shown.iter().map(|name| format!("{name}={}", line[name])).collect();
+        self.step(
+            &format!("the audit, of a GetRepoToken account={}", account.name),
+            gave.join(" "),
+            line["decision"] == "allow" && !lines.contains(token.expose()),
         )
     }
 

@@ -48,6 +48,10 @@ async fn demo(keep: bool) -> Result<()> {
     calls.set_pat(&globex, world.pat()).await?;
     calls.whole_story(&globex, CredentialSource::Pat).await?;
 
+    println!("\n== The policy and the audit");
+    calls.denied("initech").await?;
+    calls.audited(&acme, &world::file("audit.jsonl")).await?;
+
     if keep {
         world.keep()?;
         println!("\nAll {} steps were true. Both processes are left running.", calls.steps());

@@ -58,6 +58,7 @@ impl World {
         println!("GitHub simulator: {}", url(&urls, "web_url"));
 
         fs::write(file("ghbroker.toml"), config(&world.broker_address, &urls))?;
+        fs::write(file("policy.toml"), POLICY)?;
         let broker =
             start("ghbroker", &["serve", "--config", "target/demo/ghbroker.toml"], Stdio::null())?;
         world.broker = Some(broker);
@@ -281,6 +282,20 @@ fn seed(public_key: &str, pat: &str) -> Value {
     })
 }
 
+/// On loopback, without TLS, nobody is asked who they are: whoever calls may do what the demo does.
+const POLICY: &str = r#"
+[[rule]]
+name = "the demo"
+callers = ["anonymous"]
+rpcs = [
+    "RegisterInstallation", "SetPat", "ConfigureRepo", "GetConnection", "Disconnect", "VerifyRepo",
+    "GetRepoToken", "ReportRejectedToken", "CommitFiles", "OpenPromotionPr", "ServerReflection",
+]
+accounts = ["acme", "globex"]
+permissions = { contents = "write" }
+unnarrowed_tokens = true
+"#;
+
 fn config(address: &str, urls: &Value) -> String {
     format!(
         "[server]\nlisten = \"{address}\"\n\n\
@@ -288,7 +303,8 @@ fn config(address: &str, urls: &Value) -> String {
          [encryption]\nkeys = [\"{FOLDER}/encryption.key\"]\n\n\
          [github]\napi_url = \"{}\"\ngraphql_url = \"{}\"\nweb_url = \"{}\"\n\n\
          [github.app]\nissuer = \"{CLIENT_ID}\"\nprivate_key = \"{FOLDER}/app.pem\"\n\n\
-         [tokens]\nhand_out_pats = true\n",
+         [policy]\nfile = \"{FOLDER}/policy.toml\"\n\n\
+         [audit]\ntarget = \"{FOLDER}/audit.jsonl\"\n",
         url(urls, "api_url"),
         url(urls, "graphql_url"),
         url(urls, "web_url"),

@@ -62,7 +62,9 @@ impl Broker {
     ) -> Result<Call, Error> {
         trail.note(|record| record.account = Some(account.to_string()));
         let grant = self.inner.parts.policy.load().admit(caller, method, account);
-        let grant = grant.ok_or_else(|| not_allowed(&caller.to_string(), method.name()))?;
+        let grant = grant.ok_or_else(|| {
+            not_allowed(&caller.to_string(), &format!("{method} for this account"))
+        })?;
         trail.note(|record| {
             record.decision = Decision::Allow;
             record.rule = Some(grant.rule().to_owned());

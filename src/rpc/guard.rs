@@ -25,6 +25,7 @@ use super::{
     arrival::{Arrival, trace_id},
     call::{REQUEST_ID, blank},
     deadline::Deadline,
+    present::presentable,
     quota::{Quotas, Ticket},
     status,
 };
@@ -163,7 +164,7 @@ impl Inner {
             // Nothing was done and nothing leaves: the refusal stands without its line.
             drop(self.broker.conclude(&Trail::new(record), Some(reason)).await);
         }
-        status::of(error.with(REQUEST_ID, request_id), "")
+        status::of(presentable(error).with(REQUEST_ID, request_id), "")
     }
 
     fn time_for(&self, method: Option<Method>) -> Duration {

@@ -50,6 +50,7 @@ fn unique(prefix: &str, length: usize) -> String {
 fn configuration(folder: &Path, sim: &Sim, kek: &str) {
     let file = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
     file("kek", kek);
+    std::fs::copy(harness::everything_allowed(), folder.join("policy.toml")).unwrap();
     file("app.pem", &harness::app_key().0);
     file("client-secret", APP_CLIENT_SECRET);
     let urls = format!(
@@ -61,7 +62,7 @@ fn configuration(folder: &Path, sim: &Sim, kek: &str) {
     file(
         "ghbroker.toml",
         &format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[encryption]\nkeys = [\"kek\"]\n[tokens]\nhand_out_pats = true\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\n[encryption]\nkeys = [\"kek\"]\n[policy]\nfile = \"policy.toml\"\n\
              [log]\nlevel = \"trace\"\n[github]\n{urls}\n[github.app]\nissuer = {CLIENT_ID:?}\nprivate_key = \"app.pem\"\n\
              [github.oauth]\nclient_id = {CLIENT_ID:?}\nclient_secret = \"client-secret\"\n"
         ),

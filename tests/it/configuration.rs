@@ -57,7 +57,7 @@ fn every_mistake_is_reported_at_once() {
 fn what_has_a_wrong_type_or_is_unknown_hides_no_other_mistake() {
     let folder = folder();
     let file = "log = 1\n[server]\nlisten = 5\nlisen = \"127.0.0.1:1\"\n[server.tls]\n\
-                [github]\napi_url = \"no url\"\n[github.oauth]\nclient_id = \"Iv1\"\n[tokens]\nhand_out_pats = \"hunter2\"\n[tokns]\n";
+                [github]\napi_url = \"no url\"\n[github.oauth]\nclient_id = \"Iv1\"\n[limits]\nconnections = \"hunter2\"\ncalls_in_flight = 0\n[tokns]\n";
     std::fs::write(folder.path().join("bad.toml"), file).unwrap();
     std::fs::write(folder.path().join("short"), "AAEC").unwrap();
     let keys = ["--encryption-key", "short", "--encryption-key", "gone"];
@@ -84,7 +84,8 @@ fn what_has_a_wrong_type_or_is_unknown_hides_no_other_mistake() {
         "github.api_url: ",
         "github.graphql_url and github.web_url left out",
         "github.oauth.client_secret is missing",
-        "tokens.hand_out_pats must be true or false",
+        "limits.connections must be a whole number",
+        "limits.calls_in_flight must be 1 to 1000000, not 0",
     ] {
         assert!(stderr.contains(mistake), "{mistake} is not in:\n{stderr}");
     }
@@ -161,7 +162,9 @@ fn check_config_says_what_would_run_and_no_secret() {
     assert!(output.status.success());
     for part in [
         "127.0.0.1:50051",
-        "loopback only: no TLS",
+        "127.0.0.1:50051 (plaintext)",
+        "not asked who they are: anonymous",
+        "audit:       stdout",
         "PostgreSQL",
         "https://api.github.com/, https://api.github.com/graphql, https://github.com/",
     ] {
