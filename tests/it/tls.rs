@@ -57,6 +57,15 @@ use crate::{
 const WEB: &str = "spiffe://example.org/web";
 const START: OffsetDateTime = datetime!(2026-06-01 12:00 UTC);
 
+/// Whoever has a certificate of this trust domain may look.
+const POLICY: &str = r#"
+[[rule]]
+name = "all workloads"
+callers = ["spiffe://example.org/**"]
+role = "operator"
+accounts = ["*"]
+"#;
+
 /// The files of `[server.tls]`, mounted as Kubernetes mounts a Secret.
 struct Mount {
     folder: tempfile::TempDir,
@@ -96,8 +105,11 @@ impl Mount {
              [server.tls]\ncertificate = \"{top}/tls.crt\"\nprivate_key = \"{top}/tls.key\"\n"
         );
         if client_ca {
-            file += &format!("client_ca = \"{top}/ca.crt\"\n");
+            file +=
+                &format!("client_ca = \"{top}/ca.crt\"\n[policy]\nfile = \"{top}/policy.toml\"\n");
         }
+        file += &format!("[audit]\ntarget = \"{top}/audit.jsonl\"\n");
+        fs::write(self.path("policy.toml"), POLICY).unwrap();
         fs::write(self.path("kek"), "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
         fs::write(self.path("ghbroker.toml"), file).unwrap();
         let flags = Flags { config: Some(self.path("ghbroker.toml")), ..Default::default() };
