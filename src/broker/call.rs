@@ -1,8 +1,9 @@
 //! The calls that are let in: the right to each, and what is noted of it for the audit.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tracing::error;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use super::{
     Broker,
@@ -12,6 +13,9 @@ use crate::{
     audit::{Decision, Phase, Record},
     domain::{AccountId, BranchName, Caller, Grant, Method, Permissions, RepoName, RepoPath},
 };
+
+/// What a caller waits for the audit's device to be mended.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What is known of a call so far; at its end it is a line of the audit. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -85,11 +89,11 @@ impl Broker {
     async fn write(&self, trail: &Trail, phase: Phase) -> Result<(), Error> {
         let record = Record { phase, time: self.now(), ..trail.record().clone() };
         self.inner.parts.audit.write(&record).await.map_err(|error| {
-            error!(%error, "the audit cannot be written; calls fail until it can");
             Error::new(
                 Reason::AuditUnavailable,
                 "the broker cannot write its audit, and does nothing without it; try again later",
             )
+            .retry_after(RETRY_AFTER)
             .caused_by(error)
         })
     }

@@ -40,6 +40,8 @@ use crate::{
 const HEALTH: &str = "/grpc.health.v1.Health/";
 /// Reflection, of any version.
 const REFLECTION: &str = "/grpc.reflection.";
+/// What a caller waits for the keys of its token's issuer to be read: they are not asked for more often.
+const RETRY_AFTER_KEYS: Duration = Duration::from_secs(10);
 /// Longest path of a call that is logged.
 const MAX_PATH: usize = 128;
 
@@ -199,10 +201,9 @@ fn authorization(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 fn unknown(refused: Refused) -> Error {
-    let reason = if refused.is_transient() {
-        Reason::CallerKeysUnavailable
-    } else {
-        Reason::CallerNotAuthenticated
-    };
-    Error::new(reason, refused.to_string())
+    let message = refused.to_string();
+    if refused.is_transient() {
+        return Error::new(Reason::CallerKeysUnavailable, message).retry_after(RETRY_AFTER_KEYS);
+    }
+    Error::new(Reason::CallerNotAuthenticated, message)
 }
