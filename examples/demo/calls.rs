@@ -172,11 +172,12 @@ impl Calls {
         let line = lines.lines().rfind(|line| line.contains(&token.hashed()));
         let line: Value = serde_json::from_str(line.ok_or("the token is not in the audit")?)?;
         let shown = ["caller", "rpc", "account", "decision", "rule", "cache", "hashed_token"];
-        let gave: Vec<String> = shown.iter().map(|name| format!("{name}={}", line[name])).collect();
+        let gave: Vec<String> =
+            shown.iter().filter_map(|name| Some(format!("{name}={}", line.get(name)?))).collect();
         self.step(
             &format!("the audit, of a GetRepoToken account={}", account.name),
             gave.join(" "),
-            line["decision"] == "allow" && !lines.contains(token.expose()),
+            gave.len() == shown.len() && !lines.contains(token.expose()),
         )
     }
 
