@@ -3,7 +3,7 @@
 //! * [`listen`]: ports, and the [`connection`]s that come in on them, with or without TLS.
 //! * [`reload`]: files that change while serving.
 //! * [`health`]: whether the broker is alive, and whether it is ready.
-//! * [`serve`]: serving a port, and draining. [`signal`]: when to stop.
+//! * [`mod@serve`]: serving a port, and draining. [`signal`]: when to stop.
 //! * [`harden`]: keeping the memory of the process to itself.
 //! * [`prune`]: forgetting what was kept for a time.
 
