@@ -10,6 +10,7 @@
     reason = "a test stops where it fails, and makes its own clients"
 )]
 
+mod access;
 mod audit;
 mod bad_input;
 mod canary;

@@ -7,16 +7,21 @@
 //! * [`lines`]: what is logged.
 //! * [`liar`]: a GitHub that does not tell the truth.
 //! * [`person`]: what people do on GitHub itself.
-//! * [`pki`]: authorities, and certificates by them.
+//! * [`pki`]: authorities, and certificates by them. [`tokens_of_kubernetes`]: a cluster, and tokens by it.
+//! * [`door`]: what stands before a broker whose callers have to prove who they are, and a [`caller`] before it.
 
+pub mod caller;
 mod calls;
 pub mod clock;
+pub mod door;
 pub mod git;
 pub mod liar;
 pub mod lines;
 pub mod person;
 pub mod pki;
+mod rows;
 pub mod status;
+pub mod tokens_of_kubernetes;
 
 use std::{
     collections::BTreeMap,
@@ -48,7 +53,9 @@ use github_sim::{Options, Sim, SimClock, seed};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tonic::transport::Channel;
 
+use caller::{Authorization, Caller};
 use clock::TestClock;
+use door::Door;
 
 /// The account that every world begins with, its repository and its installation.
 pub const ACCOUNT: &str = "tenant-acme";
@@ -69,6 +76,7 @@ pub struct World {
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<Result<(), app::Error>>>,
     database_url: String,
+    door: Option<Door>,
 }
 
 /// One key for all tests of the process: making one takes a while.
@@ -161,14 +169,22 @@ impl World {
     ) -> Self {
         let sim = simulator(seed).await;
         let urls = Urls::of(&sim);
-        Self::around(sim, urls, folder, database_url).await
+        Self::around(sim, urls, folder, database_url, None).await
     }
 
     /// The same with a broker that reaches GitHub at other addresses, by way of something that watches.
     pub async fn start_behind(sim: Sim, urls: Urls) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let url = format!("sqlite://{}/ghbroker.db", folder.path().display());
-        Self::around(sim, urls, folder, url).await
+        Self::around(sim, urls, folder, url, None).await
+    }
+
+    /// The same with a broker whose callers come by a door: the world's own as `set-up`.
+    pub async fn guarded(seed: seed::Seed, door: Door) -> Self {
+        let (sim, folder) = (simulator(seed).await, Arc::new(tempfile::tempdir().unwrap()));
+        let url = format!("sqlite://{}/ghbroker.db", folder.path().display());
+        let urls = Urls::of(&sim);
+        Self::around(sim, urls, folder, url, Some(door)).await
     }
 
     async fn around(
@@ -176,10 +192,12 @@ impl World {
         urls: Urls,
         folder: Arc<tempfile::TempDir>,
         database_url: String,
+        door: Option<Door>,
     ) -> Self {
         let clock = TestClock::starting_at(sim.clock().now());
-        let (stop, running, address) = run(&urls, &clock, &database_url, &folder).await;
-        let channel = connect(&address).await;
+        let (stop, running, address) =
+            run(&urls, &clock, &database_url, &folder, door.as_ref()).await;
+        let channel = connect_by(door.as_ref(), &address).await;
         Self {
             sim,
             broker: client(channel.clone()),
@@ -191,6 +209,7 @@ impl World {
             stop: Some(stop),
             running: Some(running),
             database_url,
+            door,
         }
     }
 
@@ -236,8 +255,9 @@ impl World {
     pub async fn restart(&mut self) {
         self.stop().await.unwrap();
         let (stop, running, address) =
-            run(&self.urls, &self.clock, &self.database_url, &self.folder).await;
-        let channel = connect(&address).await;
+            run(&self.urls, &self.clock, &self.database_url, &self.folder, self.door.as_ref())
+                .await;
+        let channel = connect_by(self.door.as_ref(), &address).await;
         self.broker = client(channel.clone());
         self.admin = ConnectionAdminClient::new(channel);
         (self.stop, self.running, self.address) = (Some(stop), Some(running), address);
@@ -251,8 +271,47 @@ impl World {
 
     /// The lines of the audit so far.
     pub fn audit(&self) -> Vec<serde_json::Value> {
+        self.audit_after(0)
+    }
+
+    /// Those after the first so many.
+    pub fn audit_after(&self, lines: usize) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(self.folder.path().join(AUDIT)).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines().skip(lines).map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The door of a world that has one.
+    pub fn door(&self) -> &Door {
+        self.door.as_ref().unwrap()
+    }
+
+    /// The broker's time.
+    pub fn now(&self) -> time::OffsetDateTime {
+        ghbroker::domain::Clock::now(&self.clock)
+    }
+
+    /// A caller at the door, on a connection of its own.
+    pub async fn caller(&self, issued: Option<&pki::Issued>, authorization: &[&str]) -> Caller {
+        let channel = self.door().connect(&self.address, issued).await.unwrap();
+        let values = authorization.iter().map(|value| value.parse().unwrap());
+        Caller { channel, authorization: Authorization(values.collect()) }
+    }
+
+    /// `spiffe://example.org/NAME`, by its certificate.
+    pub async fn workload(&self, name: &str) -> Caller {
+        self.caller(Some(&self.door().certificate(name)), &[]).await
+    }
+
+    /// `system:serviceaccount:example:NAME`, by its token.
+    pub async fn service_account(&self, name: &str) -> Caller {
+        let claims = tokens_of_kubernetes::claims(name, self.now());
+        let token = tokens_of_kubernetes::KEY.token(&claims);
+        self.caller(None, &[&format!("Bearer {token}")]).await
+    }
+
+    /// All that the database holds, as text.
+    pub async fn stored(&self) -> Vec<String> {
+        rows::all(&self.database_url).await
     }
 
     /// Folder of the world's files.
@@ -385,11 +444,16 @@ async fn run(
     clock: &TestClock,
     database_url: &str,
     folder: &tempfile::TempDir,
+    door: Option<&Door>,
 ) -> (oneshot::Sender<()>, JoinHandle<Result<(), app::Error>>, String) {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     keep_callsites_awake();
     let audit = Target::File(folder.path().join(AUDIT));
     let config = Config { audit, ..config_at(urls, database_url) };
+    let config = match door {
+        Some(door) => door.configure(config).unwrap(),
+        None => config,
+    };
     let listeners = Listeners::bind(&config).await.unwrap();
     let address = listeners.grpc.local_addr().unwrap().to_string();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -469,6 +533,13 @@ pub fn config_at(urls: &Urls, database_url: &str) -> Config {
 
 pub async fn connect(address: &str) -> Channel {
     Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+async fn connect_by(door: Option<&Door>, address: &str) -> Channel {
+    match door {
+        Some(door) => door.connect(address, Some(&door.certificate("set-up"))).await.unwrap(),
+        None => connect(address).await,
+    }
 }
 
 /// A client that may send the largest commit.
