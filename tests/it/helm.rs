@@ -5,6 +5,8 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use crate::harness::{self, pki::Authority};
+
 /// A Helm that was not built as a release takes itself for Kubernetes 1.20.
 const KUBERNETES: &str = "1.34.0";
 
@@ -75,19 +77,26 @@ fn container(objects: &[Value]) -> &Value {
     &containers[0]
 }
 
-/// The configuration in the ConfigMap, read as the broker reads it.
+/// The one ConfigMap with this key, and what it holds there.
+fn config_map<'a>(objects: &'a [Value], key: &str) -> (&'a Value, &'a str) {
+    let maps = objects.iter().filter(|object| object["kind"] == "ConfigMap");
+    let mut found = maps.filter_map(|map| Some((map, map["data"][key].as_str()?)));
+    let first = found.next().unwrap_or_else(|| panic!("no ConfigMap has {key}"));
+    assert!(found.next().is_none(), "more than one ConfigMap has {key}");
+    first
+}
+
+/// The configuration, read as the broker reads it.
 fn config(objects: &[Value]) -> toml::Table {
-    let map = one(objects, "ConfigMap");
-    let text = map["data"]["ghbroker.toml"].as_str().unwrap();
-    text.parse().unwrap()
+    config_map(objects, "ghbroker.toml").1.parse().unwrap()
 }
 
 fn named<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {
     list.as_array().unwrap().iter().find(|item| item["name"] == name)
 }
 
-const ALL_VALUES: [&str; 3] =
-    ["sqlite-values.yaml", "postgres-values.yaml", "enterprise-values.yaml"];
+const ALL_VALUES: [&str; 4] =
+    ["sqlite-values.yaml", "postgres-values.yaml", "enterprise-values.yaml", "issuer-values.yaml"];
 
 #[test]
 fn lints_strictly_with_every_set_of_values() {
@@ -187,30 +196,147 @@ fn postgres_rolls_without_a_gap_and_takes_its_url_from_the_secret() {
     assert_eq!(selector, &one(&objects, "Deployment")["spec"]["selector"]);
 }
 
+/// Every path in a configuration.
+fn paths(value: &toml::Value) -> Vec<&str> {
+    match value {
+        toml::Value::String(text) if text.starts_with('/') => vec![text],
+        toml::Value::Array(values) => values.iter().flat_map(paths).collect(),
+        toml::Value::Table(table) => table.values().flat_map(paths).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The folder that a path is in, and the volume that is mounted there.
+fn volume<'a>(objects: &'a [Value], file: &str) -> &'a Value {
+    let folder = Path::new(file).parent().unwrap();
+    let mounts = container(objects)["volumeMounts"].as_array().unwrap();
+    let mount = mounts
+        .iter()
+        .find(|mount| Path::new(mount["mountPath"].as_str().unwrap()) == folder)
+        .unwrap_or_else(|| panic!("nothing is mounted for {file}"));
+    assert!(mount["subPath"].is_null(), "{file} would not change under a running pod");
+    named(&pod(objects)["volumes"], mount["name"].as_str().unwrap()).unwrap()
+}
+
 #[test]
-fn every_file_of_the_configuration_is_on_a_mounted_secret() {
+fn every_file_of_the_configuration_is_on_a_volume() {
     for values in ALL_VALUES {
         let objects = rendered(values, &[]);
         let config = config(&objects);
-        let mut files = vec![
+        let mut secrets = vec![
             &config["server"]["tls"]["certificate"],
             &config["server"]["tls"]["private_key"],
-            &config["server"]["tls"]["client_ca"],
             &config["github"]["app"]["private_key"],
         ];
-        files.extend(config["encryption"]["keys"].as_array().unwrap());
-        files.extend(config["github"].get("oauth").map(|oauth| &oauth["client_secret"]));
-        for file in files {
-            let folder = Path::new(file.as_str().unwrap()).parent().unwrap();
-            let mounts = container(&objects)["volumeMounts"].as_array().unwrap();
-            let mount = mounts
-                .iter()
-                .find(|mount| Path::new(mount["mountPath"].as_str().unwrap()) == folder)
-                .unwrap_or_else(|| panic!("{values}: nothing is mounted for {file}"));
-            let volume = named(&pod(&objects)["volumes"], mount["name"].as_str().unwrap()).unwrap();
+        secrets.extend(config["encryption"]["keys"].as_array().unwrap());
+        secrets.extend(config["github"].get("oauth").map(|oauth| &oauth["client_secret"]));
+        for file in secrets {
+            let volume = volume(&objects, file.as_str().unwrap());
             assert!(volume["secret"]["secretName"].is_string(), "{values}: {file}");
         }
+        for file in paths(&toml::Value::Table(config)) {
+            volume(&objects, file);
+        }
     }
+}
+
+#[test]
+fn the_policy_is_the_rules_of_the_values_or_a_config_map_of_ones_own() {
+    let objects = rendered("sqlite-values.yaml", &[]);
+    let (map, rules) = config_map(&objects, "policy.toml");
+    ghbroker::domain::Policy::parse(rules).unwrap();
+    let mounted = volume(&objects, config(&objects)["policy"]["file"].as_str().unwrap());
+    assert_eq!(mounted["configMap"]["name"], map["metadata"]["name"]);
+
+    let objects = rendered("enterprise-values.yaml", &[]);
+    let file = config(&objects)["policy"]["file"].clone();
+    assert_eq!(file.as_str(), Some("/etc/ghbroker/policy/rules.toml"));
+    assert_eq!(volume(&objects, file.as_str().unwrap())["configMap"]["name"], "broker-policy");
+    assert_eq!(find(&objects, "ConfigMap").unwrap()["metadata"]["name"], "broker");
+}
+
+#[test]
+fn the_clusters_own_keys_are_read_with_its_ca_and_a_token_of_the_pod() {
+    let objects = rendered("postgres-values.yaml", &[]);
+    let account = &config(&objects)["auth"]["service_account"];
+    let token = volume(&objects, account["jwks_token_file"].as_str().unwrap());
+    assert_eq!(
+        token["projected"]["sources"],
+        json!([
+            {"serviceAccountToken": {"path": "token"}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        ])
+    );
+    let binding = one(&objects, "ClusterRoleBinding");
+    assert_eq!(binding["roleRef"]["name"], "system:service-account-issuer-discovery");
+    assert_eq!(
+        binding["subjects"],
+        json!([{"kind": "ServiceAccount", "name": pod(&objects)["serviceAccountName"], "namespace": "brokers"}])
+    );
+
+    let objects = rendered("issuer-values.yaml", &[]);
+    let account = &config(&objects)["auth"]["service_account"];
+    assert!(account.get("jwks_ca").is_none() && account.get("jwks_token_file").is_none());
+    assert!(named(&pod(&objects)["volumes"], "cluster").is_none(), "no token of the cluster is needed");
+    assert!(find(&objects, "ClusterRoleBinding").is_none());
+}
+
+/// Where the pod would have a path, below another root.
+fn below(root: &Path, path: &str) -> PathBuf {
+    root.join(path.trim_start_matches('/'))
+}
+
+/// The files that a pod would have, and what the broker says of the rendered configuration with them.
+fn check(values: &str, set: &[&str]) -> (Option<i32>, String) {
+    let objects = rendered(values, set);
+    let config = config(&objects);
+    let root = tempfile::tempdir().unwrap();
+    let authority = Authority::new("the chart's");
+    let server = authority.server();
+    let mut text = config_map(&objects, "ghbroker.toml").1.to_owned();
+    for path in paths(&toml::Value::Table(config.clone())) {
+        let file = below(root.path(), path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let content = match Path::new(path).file_name().unwrap().to_str().unwrap() {
+            "tls.crt" => server.certificate.clone(),
+            "tls.key" => server.key.clone(),
+            "ca.crt" => authority.pem(),
+            "private-key.pem" | "key.pem" => harness::app_key().0.clone(),
+            "policy.toml" => config_map(&objects, "policy.toml").1.to_owned(),
+            "rules.toml" | "token" | "client-secret" => String::new(),
+            "audit.jsonl" => continue,
+            _ => "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned(),
+        };
+        std::fs::write(&file, content).unwrap();
+        text = text.replace(&format!("{path:?}"), &format!("{file:?}"));
+    }
+    std::fs::write(root.path().join("ghbroker.toml"), text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_ghbroker"))
+        .env_clear()
+        .args(["check-config", "--config"])
+        .arg(root.path().join("ghbroker.toml"))
+        .output()
+        .unwrap();
+    (output.status.code(), self::text(&output.stdout) + &self::text(&output.stderr))
+}
+
+#[test]
+fn the_broker_takes_every_configuration_that_is_rendered() {
+    for (values, callers) in [
+        ("sqlite-values.yaml", "known by client certificate (SPIFFE id)"),
+        ("postgres-values.yaml", "known by ServiceAccount token"),
+        ("enterprise-values.yaml", "known by client certificate and ServiceAccount token"),
+        ("issuer-values.yaml", "known by ServiceAccount token or client certificate"),
+    ] {
+        let (code, said) = check(values, &[]);
+        assert_eq!(code, Some(0), "{values}: {said}");
+        assert!(said.contains(&format!("callers:     {callers}\n")), "{values}: {said}");
+    }
+    // Numbers this large are floats to Helm, and every limit has its own bounds.
+    let (code, said) = check("sqlite-values.yaml", &["limits.connections=1000000"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = check("sqlite-values.yaml", &["limits.commits_at_once=8"]);
+    assert!(code == Some(78) && said.contains("limits.commits_at_once is unknown"), "{said}");
 }
 
 #[test]
@@ -238,8 +364,21 @@ fn the_configuration_says_what_the_values_say() {
         [github.oauth]
         client_id = "Iv1.example"
         client_secret = "/etc/ghbroker/oauth/client-secret"
-        [tokens]
-        hand_out_pats = true
+        [auth]
+        require = "both"
+        [auth.service_account]
+        issuer = "https://kubernetes.default.svc.cluster.local"
+        audience = "ghbroker"
+        jwks_url = "https://kubernetes.default.svc/openid/v1/jwks"
+        jwks_ca = "/var/run/secrets/ghbroker/ca.crt"
+        jwks_token_file = "/var/run/secrets/ghbroker/token"
+        [policy]
+        file = "/etc/ghbroker/policy/rules.toml"
+        [audit]
+        target = "/var/log/ghbroker/audit.jsonl"
+        [limits]
+        commit_bytes = 16777216
+        commits_in_flight = 4
         [log]
         level = "debug"
         format = "text"
@@ -266,6 +405,7 @@ fn a_changed_configuration_starts_new_pods() {
     let before = checksum(&[]);
     assert_ne!(before, checksum(&["log.level=debug"]));
     assert_eq!(before, checksum(&["service.port=443"]));
+    assert_eq!(before, checksum(&["policy.rules=# none"]), "the broker follows the policy by itself");
 }
 
 #[test]
@@ -290,6 +430,7 @@ fn all_missing_values_are_named_at_once() {
         "set github.app.existingSecret",
         "set encryption.existingSecret",
         "set tls.existingSecret",
+        "set policy.rules",
     ] {
         assert!(said.contains(needed), "{needed} is not in: {said}");
     }
@@ -300,6 +441,9 @@ fn values_that_cannot_work_together_are_refused() {
     for (set, expected) in [
         ("replicaCount=2", "set replicaCount to 1, or database.kind to postgres"),
         ("tls.existingSecret=", "set tls.existingSecret"),
+        ("policy.rules=", "set policy.rules"),
+        ("policy.existingConfigMap=mine", "policy.rules or policy.existingConfigMap, not both"),
+        ("auth.require=both,auth.serviceAccount.audience=", "set auth.serviceAccount.audience"),
         ("database.kind=postgres", "set database.existingSecret"),
         ("github.oauth.clientId=Iv1", "set github.oauth.existingSecret"),
         ("github.apiUrl=https://github.example.com", "set all of github.apiUrl"),
@@ -315,6 +459,10 @@ fn the_schema_refuses_what_it_does_not_know() {
         ("tls.secretName=x", "additional properties 'secretName' not allowed"),
         ("replicas=2", "additional properties 'replicas' not allowed"),
         ("database.kind=mysql", "'sqlite', 'postgres'"),
+        ("auth.require=none", "'mtls', 'service_account', 'either', 'both'"),
+        ("tokens.handOutPats=true", "additional properties 'tokens' not allowed"),
+        ("limits.connections=many", "got string, want integer"),
+        ("audit.target=off", "/audit/target"),
         ("replicaCount=many", "got string, want integer"),
         ("image.digest=latest", "/image/digest"),
         ("encryption.keys={a/../b}", "/encryption/keys/0"),

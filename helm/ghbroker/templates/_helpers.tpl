@@ -44,6 +44,29 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- default (include "ghbroker.fullname" .) .Values.database.volume.existingClaim }}
 {{- end }}
 
+{{/* Not empty where callers show certificates, ... */}}
+{{- define "ghbroker.certificates" -}}
+{{- if ne .Values.auth.require "service_account" }}true{{ end }}
+{{- end }}
+
+{{/* ... and where they show ServiceAccount tokens. */}}
+{{- define "ghbroker.tokens" -}}
+{{- if ne .Values.auth.require "mtls" }}true{{ end }}
+{{- end }}
+
+{{/* Not empty where the broker asks the API server for the issuer's keys. */}}
+{{- define "ghbroker.asksCluster" -}}
+{{- if and (include "ghbroker.tokens" .) .Values.auth.serviceAccount.inCluster }}true{{ end }}
+{{- end }}
+
+{{- define "ghbroker.policyConfigMap" -}}
+{{- default (printf "%s-policy" (include "ghbroker.fullname" . | trunc 56 | trimSuffix "-")) .Values.policy.existingConfigMap }}
+{{- end }}
+
+{{- define "ghbroker.policyKey" -}}
+{{- if .Values.policy.existingConfigMap }}{{ .Values.policy.key }}{{ else }}policy.toml{{ end }}
+{{- end }}
+
 {{/* What values.schema.json cannot say: all mistakes at once, each with what to set. */}}
 {{- define "ghbroker.validate" -}}
 {{- $mistakes := list }}
@@ -61,7 +84,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $mistakes = append $mistakes "set encryption.existingSecret to the Secret that holds the encryption keys" }}
 {{- end }}
 {{- if not .tls.existingSecret }}
-{{- $mistakes = append $mistakes "set tls.existingSecret to a Secret with tls.crt, tls.key and ca.crt: the broker hands out tokens and listens beyond loopback only with mTLS" }}
+{{- $mistakes = append $mistakes "set tls.existingSecret to a Secret with tls.crt, tls.key and, for mTLS, ca.crt: the broker hands out tokens, and listens beyond loopback only with TLS" }}
+{{- end }}
+{{- if and .policy.rules .policy.existingConfigMap }}
+{{- $mistakes = append $mistakes "set policy.rules or policy.existingConfigMap, not both" }}
+{{- end }}
+{{- if not (or .policy.rules .policy.existingConfigMap) }}
+{{- $mistakes = append $mistakes "set policy.rules to the rules of what callers may do, or policy.existingConfigMap to a ConfigMap with them: without a rule nobody may do anything" }}
+{{- end }}
+{{- if and (ne .auth.require "mtls") (not .auth.serviceAccount.issuer) }}
+{{- $mistakes = append $mistakes "set auth.serviceAccount.issuer to the iss of the cluster's ServiceAccount tokens" }}
+{{- end }}
+{{- if and (ne .auth.require "mtls") (not .auth.serviceAccount.audience) }}
+{{- $mistakes = append $mistakes "set auth.serviceAccount.audience to a name that only tokens for this broker have" }}
 {{- end }}
 {{- if and (eq .database.kind "sqlite") (gt (int .replicaCount) 1) }}
 {{- $mistakes = append $mistakes "set replicaCount to 1, or database.kind to postgres: replicas cannot share SQLite" }}
