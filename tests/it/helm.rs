@@ -277,7 +277,10 @@ fn the_clusters_own_keys_are_read_with_its_ca_and_a_token_of_the_pod() {
     let objects = rendered("issuer-values.yaml", &[]);
     let account = &config(&objects)["auth"]["service_account"];
     assert!(account.get("jwks_ca").is_none() && account.get("jwks_token_file").is_none());
-    assert!(named(&pod(&objects)["volumes"], "cluster").is_none(), "no token of the cluster is needed");
+    assert!(
+        named(&pod(&objects)["volumes"], "cluster").is_none(),
+        "no token of the cluster is needed"
+    );
     assert!(find(&objects, "ClusterRoleBinding").is_none());
 }
 
@@ -405,7 +408,11 @@ fn a_changed_configuration_starts_new_pods() {
     let before = checksum(&[]);
     assert_ne!(before, checksum(&["log.level=debug"]));
     assert_eq!(before, checksum(&["service.port=443"]));
-    assert_eq!(before, checksum(&["policy.rules=# none"]), "the broker follows the policy by itself");
+    assert_eq!(
+        before,
+        checksum(&["policy.rules=# none"]),
+        "the broker follows the policy by itself"
+    );
 }
 
 #[test]

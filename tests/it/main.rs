@@ -28,6 +28,7 @@ mod lies;
 mod octokit;
 mod postgres;
 mod promote;
+mod quotas;
 mod schemas;
 mod serve;
 mod store;

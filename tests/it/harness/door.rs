@@ -74,6 +74,12 @@ impl Door {
         door
     }
 
+    /// The same with keys of `[limits]`.
+    pub fn with_limits(mut self, limits: &str) -> Self {
+        self.sections += &format!("[limits]\n{limits}\n");
+        self
+    }
+
     /// Replaces a file at once, so that nobody reads half of it.
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
@@ -102,7 +108,8 @@ impl Door {
     pub fn configure(&self, config: Config) -> Result<Config, Mistakes> {
         let file = self.write("ghbroker.toml", &self.sections);
         let read = Config::load(&Flags { config: Some(file), ..Default::default() })?;
-        Ok(Config { tls: read.tls, auth: read.auth, policy: read.policy, ..config })
+        let Config { tls, auth, policy, limits, .. } = read;
+        Ok(Config { tls, auth, policy, limits, ..config })
     }
 
     /// A certificate of `spiffe://example.org/NAME`.

@@ -1,0 +1,146 @@
+//! How much one caller may take, and all of them: over the port, with callers that are told apart.
+
+use std::time::Duration;
+
+use github_sim::{Effect, Fault, Gate};
+use tokio::task::JoinHandle;
+use tonic::{Code, Status};
+
+use crate::harness::{
+    self, ACCOUNT, INSTALLATION, MINT, REPO, World, caller::Caller, door::Door,
+    status::assert_reason,
+};
+
+const RULES: &str = r#"
+[[rule]]
+name = "all"
+callers = ["spiffe://example.org/*"]
+role = "committer"
+accounts = ["*"]
+"#;
+
+/// A world with these limits, connected by its own caller.
+async fn world(limits: &str) -> World {
+    let door = Door::new("mtls", RULES).with_limits(limits);
+    let mut world = World::guarded(harness::seed(), door).await;
+    world.register(ACCOUNT, INSTALLATION).await;
+    world.configure(ACCOUNT, REPO).await;
+    world
+}
+
+/// A call that waits at GitHub until the gate opens.
+async fn held(
+    world: &World,
+    caller: &Caller,
+    rpc: &'static str,
+    gate: &Gate,
+) -> JoinHandle<Result<(), Status>> {
+    world.sim.fault(Fault::once(MINT, Effect::Hold(gate.clone())));
+    let caller = caller.clone();
+    let call = tokio::spawn(async move { caller.call(rpc, ACCOUNT, "").await });
+    gate.arrived(1).await;
+    call
+}
+
+#[tokio::test]
+async fn one_caller_with_all_its_calls_under_way_takes_nothing_from_another() {
+    let world = world("calls_in_flight_per_caller = 1").await;
+    let (one, other) = (world.workload("one").await, world.workload("other").await);
+    let gate = Gate::new();
+    let call = held(&world, &one, "GetRepoToken", &gate).await;
+    let refused = one.call("VerifyRepo", ACCOUNT, "").await.unwrap_err();
+    let details = assert_reason(&refused, Code::ResourceExhausted, "QUOTA_EXCEEDED");
+    let info = details.error_info().unwrap();
+    assert_eq!(info.metadata["limit"], "limits.calls_in_flight_per_caller");
+    let violation = &details.quota_failure().unwrap().violations[0];
+    assert_eq!(violation.subject, "spiffe://example.org/one");
+    other.call("VerifyRepo", ACCOUNT, "").await.unwrap();
+    gate.open();
+    call.await.unwrap().unwrap();
+    one.call("VerifyRepo", ACCOUNT, "").await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn who_calls_too_often_is_told_when_to_come_back() {
+    let world = world("calls_per_second_per_caller = 1\nburst_per_caller = 2").await;
+    let (one, other) = (world.workload("one").await, world.workload("other").await);
+    for _ in 0..2 {
+        one.call("GetRepoToken", ACCOUNT, "").await.unwrap();
+    }
+    let refused = one.call("GetRepoToken", ACCOUNT, "").await.unwrap_err();
+    let details = assert_reason(&refused, Code::ResourceExhausted, "QUOTA_EXCEEDED");
+    assert_eq!(
+        details.error_info().unwrap().metadata["limit"],
+        "limits.calls_per_second_per_caller"
+    );
+    let wait = details.retry_info().unwrap().retry_delay.unwrap();
+    assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
+    other.call("GetRepoToken", ACCOUNT, "").await.unwrap();
+    world.advance(wait);
+    one.call("GetRepoToken", ACCOUNT, "").await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_broker_with_all_its_calls_under_way_sheds_the_next_one() {
+    let world = world("calls_in_flight = 1").await;
+    let (one, other) = (world.workload("one").await, world.workload("other").await);
+    let gate = Gate::new();
+    let call = held(&world, &one, "GetRepoToken", &gate).await;
+    let asked = world.sim.requests().len();
+    let shed = other.call("VerifyRepo", ACCOUNT, "").await.unwrap_err();
+    let details = assert_reason(&shed, Code::Unavailable, "OVERLOADED");
+    assert_eq!(details.error_info().unwrap().metadata["limit"], "limits.calls_in_flight");
+    assert_eq!(world.sim.requests().len(), asked);
+    gate.open();
+    call.await.unwrap().unwrap();
+    other.call("VerifyRepo", ACCOUNT, "").await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn commits_have_places_of_their_own() {
+    let world = world("commits_in_flight = 1").await;
+    let (one, other) = (world.workload("one").await, world.workload("other").await);
+    let gate = Gate::new();
+    let call = held(&world, &one, "CommitFiles", &gate).await;
+    let shed = other.call("CommitFiles", ACCOUNT, "").await.unwrap_err();
+    let details = assert_reason(&shed, Code::Unavailable, "OVERLOADED");
+    assert_eq!(details.error_info().unwrap().metadata["limit"], "limits.commits_in_flight");
+    other.call("GetRepoToken", ACCOUNT, "").await.unwrap();
+    gate.open();
+    call.await.unwrap().unwrap();
+    world.finish().await;
+}
+
+/// The deadline is the machine's own time: a second of it is waited for.
+#[tokio::test]
+async fn a_call_takes_no_longer_than_configured_though_its_caller_waits() {
+    let world = world("call_timeout_seconds = 1").await;
+    let one = world.workload("one").await;
+    let gate = Gate::new();
+    let call = held(&world, &one, "GetRepoToken", &gate).await;
+    let late = call.await.unwrap().unwrap_err();
+    assert_reason(&late, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    gate.open();
+    one.call("GetRepoToken", ACCOUNT, "").await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn sizes_of_requests_are_those_of_the_configuration() {
+    let world = world("request_bytes = 65536\ncommit_bytes = 1048576").await;
+    let one = world.workload("one").await;
+    let promote = |bytes: usize| ghbroker::proto::OpenPromotionPrRequest {
+        account: ACCOUNT.into(),
+        body: Some("x".repeat(bytes)),
+        ..Default::default()
+    };
+    let refused = one.broker().open_promotion_pr(promote(65_536)).await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, "INVALID_FIELD");
+    assert!(refused.message().contains("CommitFiles takes 1 MiB"), "{}", refused.message());
+    let let_in = one.broker().open_promotion_pr(promote(65_000)).await.unwrap_err();
+    assert_reason(&let_in, Code::FailedPrecondition, "BRANCH_MISSING");
+    world.finish().await;
+}
