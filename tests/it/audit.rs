@@ -1,10 +1,6 @@
 //! The audit: every call has its line before its answer leaves, and what cannot be written down does not leave.
 
-use std::{
-    io::{BufRead, BufReader, Read},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{io::Read, process::Command, time::Duration};
 
 use ghbroker::{
     domain::Token,
@@ -15,7 +11,7 @@ use serde_json::{Value, json};
 use tonic::{Code, Request, transport::Channel};
 
 use crate::harness::{
-    self, ACCOUNT, INSTALLATION, MINT, REPO, World, status::assert_reason, write,
+    self, ACCOUNT, INSTALLATION, MINT, REPO, World, program::Program, status::assert_reason, write,
 };
 
 fn ends(world: &World, rpc: &str) -> Vec<Value> {
@@ -155,7 +151,7 @@ async fn the_end_of_a_commit_is_written_though_its_caller_has_gone() {
 /// The program on a GitHub of its own; its audit goes to a pipe that nobody reads until somebody does.
 struct Blocked {
     sim: github_sim::Sim,
-    child: Child,
+    program: Program,
     broker: CredentialBrokerClient<Channel>,
     _folder: tempfile::TempDir,
 }
@@ -169,37 +165,17 @@ impl Blocked {
         let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         file("kek", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
         file("app.pem", &harness::app_key().0);
-        let (api, graphql, web) = (sim.api_url(), sim.graphql_url(), sim.web_url());
         let client = harness::CLIENT_ID;
         file(
             "ghbroker.toml",
             &format!(
-                "[server]\nlisten = \"127.0.0.1:0\"\n[encryption]\nkeys = [\"kek\"]\n[limits]\naudit_timeout_seconds = 1\n\
-                 [github]\napi_url = {api:?}\ngraphql_url = {graphql:?}\nweb_url = {web:?}\n\
+                "[encryption]\nkeys = [\"kek\"]\n[limits]\naudit_timeout_seconds = 1\n\
                  [github.app]\nissuer = {client:?}\nprivate_key = \"app.pem\"\n"
             ),
         );
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ghbroker"))
-            .args(["serve", "--config", "ghbroker.toml"])
-            .current_dir(folder.path())
-            .env_clear()
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut address = String::new();
-        loop {
-            let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-            if line["message"] == "gRPC port" {
-                address = line["listen"].as_str().unwrap().to_owned();
-            } else if line["message"] == "ready" {
-                break;
-            }
-        }
-        std::thread::spawn(move || lines.for_each(drop));
-        let broker = CredentialBrokerClient::new(harness::connect(&address).await);
-        let (mut to, mut admin) = (broker.clone(), harness::connect(&address).await);
+        let program = Program::serve(folder.path(), &sim);
+        let broker = CredentialBrokerClient::new(harness::connect(&program.address).await);
+        let (mut to, mut admin) = (broker.clone(), harness::connect(&program.address).await);
         let install = proto::RegisterInstallationRequest {
             account: ACCOUNT.into(),
             installation_id: INSTALLATION,
@@ -215,7 +191,7 @@ impl Blocked {
             .configure_repo(bind)
             .await
             .unwrap();
-        Self { sim, child, broker, _folder: folder }
+        Self { sim, program, broker, _folder: folder }
     }
 
     async fn token(&self) -> Result<proto::GetRepoTokenResponse, tonic::Status> {
@@ -232,13 +208,6 @@ impl Blocked {
             }
         }
         panic!("the pipe takes everything");
-    }
-}
-
-impl Drop for Blocked {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 
@@ -260,7 +229,7 @@ async fn while_the_audits_device_is_blocked_no_token_leaves_and_nothing_is_chang
     assert_eq!(blocked.sim.requests().len(), asked, "a commit begins with its line");
     assert!(blocked.sim.head(REPO, "staging").is_none());
 
-    let mut pipe = blocked.child.stdout.take().unwrap();
+    let mut pipe = blocked.program.child.stdout.take().unwrap();
     let reader = std::thread::spawn(move || {
         let mut all = Vec::new();
         pipe.read_to_end(&mut all).map(|_| all)

@@ -1,4 +1,6 @@
-//! The broker as grpcurl sees it: reflection, health, every RPC in JSON, errors with their details, and the README.
+//! The broker as grpcurl sees it: reflection, health, every RPC in JSON, errors with their details, and the [`readme`].
+
+mod readme;
 
 use std::{collections::BTreeSet, path::PathBuf, process::Stdio};
 
@@ -111,7 +113,7 @@ async fn describes_services_and_messages_with_their_comments() {
     let grpcurl = Grpcurl::of(&world);
     for (symbol, expected) in [
         (BROKER, "rpc CommitFiles ( .ghbroker.v1.CommitFilesRequest ) returns"),
-        (BROKER, "// One commit of any number of files to the staging branch."),
+        (BROKER, "// One commit of any number of files to the staging branch, or to a work branch"),
         (ADMIN, "// Reads what an account is connected with."),
         ("ghbroker.v1.FileChange", "// Path relative to the binding's subdirectory"),
         ("ghbroker.v1.FileMode", "// 100755."),
@@ -323,34 +325,4 @@ async fn shows_when_to_try_again() {
     assert_eq!(status["code"], 8);
     assert_eq!(detail(&status, "ErrorInfo")["reason"], "RATE_LIMITED");
     assert_eq!(detail(&status, "RetryInfo")["retryDelay"], "61s");
-}
-
-/// The commands of the README's section "Call it", each on one line.
-fn readme_commands() -> Vec<String> {
-    let readme = include_str!("../../README.md").replace("\\\n", " ");
-    let section = readme.split("\n## Call it\n").nth(1).unwrap().split("\n## ").next().unwrap();
-    section.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect()
-}
-
-/// By the shell, as they are copied; only the port is the one of the test.
-#[tokio::test]
-async fn commands_of_the_readme_work() {
-    let world = World::start().await;
-    let commands = readme_commands();
-    assert!(commands.len() >= 4, "{commands:?}");
-    let mut path = program().parent().unwrap().as_os_str().to_owned();
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap());
-    for command in commands {
-        assert!(
-            command.starts_with("grpcurl ") && command.contains("127.0.0.1:50051"),
-            "{command}"
-        );
-        let aimed = command.replace("127.0.0.1:50051", &world.address);
-        let output =
-            Command::new("sh").args(["-c", &aimed]).env("PATH", &path).output().await.unwrap();
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command}: {complaint}");
-    }
-    assert_eq!(world.sim.count(MINT), 2, "one to look at the repository, one to hand out");
 }

@@ -7,6 +7,7 @@
 //! * [`lines`]: what is logged.
 //! * [`liar`]: a GitHub that does not tell the truth.
 //! * [`person`]: what people do on GitHub itself.
+//! * [`program`]: the real program.
 //! * [`pki`]: authorities, and certificates by them. [`tokens_of_kubernetes`]: a cluster, and tokens by it.
 //! * [`door`]: what stands before a broker whose callers have to prove who they are, and a [`caller`] before it.
 
@@ -19,6 +20,7 @@ pub mod liar;
 pub mod lines;
 pub mod person;
 pub mod pki;
+pub mod program;
 mod rows;
 pub mod status;
 pub mod tokens_of_kubernetes;
