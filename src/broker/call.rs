@@ -139,9 +139,14 @@ impl Call {
         narrowed
     }
 
-    /// The call for a branch beside staging and production.
-    pub(super) fn for_work_branch(&self, branch: &BranchName) -> Option<Self> {
-        let narrowed = self.narrow(self.grant.work_branch(branch));
+    /// The call for a branch beside staging and `production`, which no rule opens.
+    pub(super) fn for_work_branch(
+        &self,
+        branch: &BranchName,
+        production: &BranchName,
+    ) -> Option<Self> {
+        let grant = self.grant.work_branch(branch).filter(|_| branch != production);
+        let narrowed = self.narrow(grant);
         if narrowed.is_none() {
             self.deny();
         }

@@ -2,8 +2,10 @@
 //!
 //! * [`cells`]: every RPC, by every caller, for every account.
 //! * [`tokens`]: which tokens a caller may have, of which repositories.
+//! * [`commits`]: branches and paths that a caller may write to.
 
 mod cells;
+mod commits;
 mod tokens;
 
 use ghbroker::proto;

@@ -157,8 +157,7 @@ fn target(access: &mut Access, asked: Option<&BranchName>) -> Result<BranchName,
     let Some(branch) = asked.filter(|branch| *branch != staging) else {
         return Ok(staging.clone());
     };
-    let call = access.call.for_work_branch(branch).filter(|_| branch != production);
-    access.call = call.ok_or_else(|| {
+    access.call = access.call.for_work_branch(branch, production).ok_or_else(|| {
         Error::new(
             Reason::BranchNotAllowed,
             format!(
