@@ -3,16 +3,19 @@
 //! * [`cells`]: every RPC, by every caller, for every account.
 //! * [`tokens`]: which tokens a caller may have, of which repositories.
 //! * [`commits`]: branches and paths that a caller may write to.
+//! * [`refused`]: credentials that are not believed. [`stolen`]: those that were, until what vouched for them changed.
 
 mod cells;
 mod commits;
+mod refused;
+mod stolen;
 mod tokens;
 
 use ghbroker::proto;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::harness::{World, status::assert_reason};
+use crate::harness::{World, caller::Caller, status::assert_reason};
 
 /// A rule for `NAME`, by its certificate as by its token, and what it may.
 fn rule(name: &str, more: &str) -> String {
@@ -20,6 +23,21 @@ fn rule(name: &str, more: &str) -> String {
         "[[rule]]\nname = \"{name}\"\n\
          callers = [\"spiffe://example.org/{name}\", \"system:serviceaccount:example:{name}\"]\n{more}\n"
     )
+}
+
+/// A rule that lets `operator` in for every account.
+fn operator() -> String {
+    rule("operator", "role = \"operator\"\naccounts = [\"*\"]")
+}
+
+/// A call for an account that is not connected: how it fails shows whether the caller was let in.
+async fn ask(caller: &Caller) -> Status {
+    caller.call("GetConnection", "ours", "").await.unwrap_err()
+}
+
+#[track_caller]
+fn assert_let_in(status: &Status) {
+    assert_reason(status, Code::NotFound, "ACCOUNT_NOT_CONNECTED");
 }
 
 /// Everything that a status tells its caller, but for the id of the call and the time.
