@@ -16,15 +16,25 @@ use ghbroker::proto::{
     credential_broker_client::CredentialBrokerClient,
 };
 use github_sim::{Effect, Fault, Options, Sim, SimClock, TokenFormat, seed};
-use tonic::{Status, metadata::MetadataValue, transport::Channel};
+use serde_json::json;
+use time::OffsetDateTime;
+use tonic::{
+    Code, Request, Status,
+    metadata::MetadataValue,
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+};
 
 use crate::harness::{
     self, ACCOUNT, APP_CLIENT_SECRET, CLIENT_ID, INSTALLATION, MINT, REPO, executable, person,
+    pki::{Authority, Issued},
+    tokens_of_kubernetes::{AUDIENCE, KEY, claims, jwks},
     write,
 };
 
 /// An account that is connected by a personal access token.
 const BY_PAT: &str = "tenant-pat";
+/// Who calls, by certificate; by token it is `example/canary`.
+const WORKLOAD: &str = "spiffe://example.org/canary";
 const USER: &str = "GET /user";
 
 /// The program, on a GitHub of its own, and all that is secret between them.
@@ -47,10 +57,24 @@ fn unique(prefix: &str, length: usize) -> String {
     format!("{prefix}{}", bytes.iter().map(letter).collect::<String>())
 }
 
-fn configuration(folder: &Path, sim: &Sim, kek: &str) {
+fn with_token<T>(message: T, token: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    let bearer: MetadataValue<_> = format!("Bearer {token}").parse().unwrap();
+    request.metadata_mut().insert("authorization", bearer);
+    request
+}
+
+/// Everything that an operator configures: callers need a certificate and a token, and the audit is a file.
+fn configuration(folder: &Path, sim: &Sim, kek: &str, authority: &Authority, server: &Issued) {
     let file = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
     file("kek", kek);
-    std::fs::copy(harness::everything_allowed(), folder.join("policy.toml")).unwrap();
+    let policy = std::fs::read_to_string(harness::everything_allowed()).unwrap();
+    let callers = format!("{WORKLOAD:?}, \"system:serviceaccount:example:canary\"");
+    file("policy.toml", &policy.replace("\"anonymous\"", &callers));
+    file("ca.crt", &authority.pem());
+    file("tls.crt", &server.certificate);
+    file("tls.key", &server.key);
+    file("jwks.json", &jwks(&[&KEY]));
     file("app.pem", &harness::app_key().0);
     file("client-secret", APP_CLIENT_SECRET);
     let urls = format!(
@@ -63,7 +87,9 @@ fn configuration(folder: &Path, sim: &Sim, kek: &str) {
         "ghbroker.toml",
         &format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[encryption]\nkeys = [\"kek\"]\n[policy]\nfile = \"policy.toml\"\n\
-             [log]\nlevel = \"trace\"\n[github]\n{urls}\n[github.app]\nissuer = {CLIENT_ID:?}\nprivate_key = \"app.pem\"\n\
+             [server.tls]\ncertificate = \"tls.crt\"\nprivate_key = \"tls.key\"\nclient_ca = \"ca.crt\"\n\
+             [auth]\nrequire = \"both\"\n[auth.service_account]\naudience = {AUDIENCE:?}\njwks_file = \"jwks.json\"\n\
+             [audit]\ntarget = \"./audit.jsonl\"\n[log]\nlevel = \"trace\"\n[github]\n{urls}\n[github.app]\nissuer = {CLIENT_ID:?}\nprivate_key = \"app.pem\"\n\
              [github.oauth]\nclient_id = {CLIENT_ID:?}\nclient_secret = \"client-secret\"\n"
         ),
     );
@@ -109,7 +135,10 @@ impl Lab {
         let mut kek = [0; 32];
         rand::fill(&mut kek).unwrap();
         let kek_text = BASE64_STANDARD.encode(kek);
-        configuration(folder.path(), &sim, &kek_text);
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let authority = Authority::new("ours");
+        let (server, caller) = (authority.server(), authority.client(WORKLOAD));
+        configuration(folder.path(), &sim, &kek_text, &authority, &server);
         let (pem, _) = harness::app_key();
         let der = pem.lines().nth(1).unwrap();
         let secrets = vec![
@@ -118,13 +147,21 @@ impl Lab {
             ("private key", der.as_bytes().to_vec()),
             ("private key, raw", BASE64_STANDARD.decode(der).unwrap()),
             ("client secret", APP_CLIENT_SECRET.into()),
+            ("key of the server's certificate", server.key.clone().into_bytes()),
+            ("key of the caller's certificate", caller.key.clone().into_bytes()),
         ];
         let mut child = ghbroker(folder.path(), &["serve", "--log-format", log_format])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let (stderr, address) = follow(&mut child);
-        let channel = harness::connect(&address.recv().unwrap()).await;
+        let tls = ClientTlsConfig::new()
+            .domain_name("localhost")
+            .ca_certificate(Certificate::from_pem(authority.pem()))
+            .identity(caller.identity());
+        let endpoint =
+            Endpoint::from_shared(format!("https://{}", address.recv().unwrap())).unwrap();
+        let channel = endpoint.tls_config(tls).unwrap().connect().await.unwrap();
         let broker = CredentialBrokerClient::new(channel.clone());
         let admin = ConnectionAdminClient::new(channel);
         Self { sim, folder, child, stderr, broker, admin, secrets, told: String::new() }
@@ -134,6 +171,14 @@ impl Lab {
     fn secret(&mut self, name: &'static str, secret: String) -> String {
         self.secrets.push((name, secret.clone().into_bytes()));
         secret
+    }
+
+    /// A request with a ServiceAccount token that no other has.
+    fn proven<T>(&mut self, message: T) -> Request<T> {
+        let mut claims = claims("canary", OffsetDateTime::now_utc());
+        claims["jti"] = json!(unique("", 200));
+        let token = self.secret("ServiceAccount token", KEY.token(&claims));
+        with_token(message, &token)
     }
 
     /// Keeps what a caller was told.
@@ -155,12 +200,14 @@ impl Lab {
             code,
             ..Default::default()
         };
+        let request = self.proven(request);
         let answer = self.broker.clone().register_installation(request).await;
         self.tell(answer).map(drop)
     }
 
     async fn set_pat(&mut self, account: &str, token: String) -> Result<(), Status> {
         let request = proto::SetPatRequest { account: account.into(), token };
+        let request = self.proven(request);
         let answer = self.broker.clone().set_pat(request).await;
         self.tell(answer).map(drop)
     }
@@ -168,6 +215,7 @@ impl Lab {
     async fn configure(&mut self, account: &str) {
         let (account, repository) = (account.into(), REPO.into());
         let request = proto::ConfigureRepoRequest { account, repository, ..Default::default() };
+        let request = self.proven(request);
         let answer = self.admin.clone().configure_repo(request).await;
         self.tell(answer).unwrap();
     }
@@ -175,14 +223,12 @@ impl Lab {
     /// The token is a secret from then on. Equal permissions give the very token that a commit or a promotion works with.
     async fn token(&mut self, account: &str, permissions: &[(&str, &str)]) -> Result<(), Status> {
         let permissions = permissions.iter().map(|(n, l)| ((*n).into(), (*l).into())).collect();
-        let mut request = tonic::Request::new(proto::GetRepoTokenRequest {
+        let request = proto::GetRepoTokenRequest {
             account: account.into(),
             permissions,
             ..Default::default()
-        });
-        let bearer = self.secret("bearer token of the caller", unique("eyJ", 60));
-        let bearer: MetadataValue<_> = format!("Bearer {bearer}").parse().unwrap();
-        request.metadata_mut().insert("authorization", bearer);
+        };
+        let request = self.proven(request);
         let answer = self.broker.clone().get_repo_token(request).await;
         let token = self.tell(answer)?.token;
         self.secret("token", token);
@@ -191,7 +237,8 @@ impl Lab {
 
     async fn work(&mut self, account: &str) {
         let verify = proto::VerifyRepoRequest { account: account.into(), ..Default::default() };
-        let answer = self.broker.clone().verify_repo(verify).await;
+        let request = self.proven(verify);
+        let answer = self.broker.clone().verify_repo(request).await;
         self.tell(answer).unwrap();
         let plain = vec![write(&format!("{account}.sql"), "select 1\n")];
         let script = vec![executable(&format!("{account}.sh"), "#!/bin/sh\n")];
@@ -203,20 +250,24 @@ impl Lab {
                 request_id: unique("", 8),
                 ..Default::default()
             };
+            let request = self.proven(request);
             let answer = self.broker.clone().commit_files(request).await;
             self.tell(answer).unwrap();
         }
         let promote =
             proto::OpenPromotionPrRequest { account: account.into(), ..Default::default() };
-        let answer = self.broker.clone().open_promotion_pr(promote).await;
+        let request = self.proven(promote);
+        let answer = self.broker.clone().open_promotion_pr(request).await;
         self.tell(answer).unwrap();
         let get = proto::GetConnectionRequest { account: account.into() };
-        let answer = self.admin.clone().get_connection(get).await;
+        let request = self.proven(get);
+        let answer = self.admin.clone().get_connection(request).await;
         self.tell(answer).unwrap();
     }
 
     async fn report(&mut self, account: &str, token: String) {
         let request = proto::ReportRejectedTokenRequest { account: account.into(), token };
+        let request = self.proven(request);
         let answer = self.broker.clone().report_rejected_token(request).await;
         drop(self.tell(answer));
     }
@@ -245,6 +296,36 @@ impl Lab {
         }
     }
 
+    /// Callers who are not let in, each with a credential that is somebody's secret all the same.
+    async fn strangers(&mut self) {
+        let good = claims("canary", OffsetDateTime::now_utc());
+        let claim = |name: &str, value: serde_json::Value| {
+            let mut claims = good.clone();
+            claims["jti"] = json!(unique("", 200));
+            claims[name] = value;
+            KEY.token(&claims)
+        };
+        let good = claim("nothing", json!(1));
+        let bad = [
+            claim("exp", json!(1)),
+            claim("nbf", json!(4_000_000_000_i64)),
+            claim("aud", json!(["somebody-else"])),
+            claim("iss", json!("https://somebody.else")),
+            claim("sub", json!("system:node:one")),
+            claim("sub", json!("system:serviceaccount:example:other")),
+            format!("{good}x"),
+            good.replacen('.', "..", 1),
+            unique("not-a-token-", 200),
+        ];
+        for token in bad {
+            let token = self.secret("token of a stranger", token);
+            let request = proto::GetConnectionRequest { account: ACCOUNT.into() };
+            let answer = self.admin.clone().get_connection(with_token(request, &token)).await;
+            let refused = self.tell(answer).unwrap_err().code();
+            assert!(matches!(refused, Code::Unauthenticated | Code::PermissionDenied), "{token}");
+        }
+    }
+
     /// What goes wrong.
     async fn failures(&mut self) {
         let code = self.secret("worthless OAuth code", unique("", 20));
@@ -263,6 +344,7 @@ impl Lab {
         self.bad_moments(&unreadable).await;
         self.sim.fault(Fault::always("DELETE /installation/token", Effect::Garbage));
         let request = proto::DisconnectRequest { account: ACCOUNT.into() };
+        let request = self.proven(request);
         let answer = self.admin.clone().disconnect(request).await;
         self.tell(answer).unwrap();
         self.sim.clear_faults();
@@ -299,7 +381,7 @@ impl Lab {
         for entry in std::fs::read_dir(self.folder.path()).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if name.starts_with("ghbroker.db") {
+            if name.starts_with("ghbroker.db") || name == "audit.jsonl" {
                 traces.push((name, std::fs::read(path).unwrap()));
             }
         }
@@ -375,12 +457,18 @@ fn suspects(log: &str) -> Vec<&str> {
 async fn leaves_no_trace(log_format: &str, tokens: TokenFormat) {
     let mut lab = Lab::start(log_format, tokens).await;
     lab.everything().await;
+    lab.strangers().await;
     lab.failures().await;
     let (secrets, traces) = lab.traces().await;
     let log = text(&traces.last().unwrap().1);
-    for shown in
-        ["TRACE", "token handed out", "call refused", "settings ACK", "starting new connection"]
-    {
+    for shown in [
+        "TRACE",
+        "token handed out",
+        "call refused",
+        "call refused at the door",
+        "settings ACK",
+        "starting new connection",
+    ] {
         assert!(log.contains(shown), "{shown:?} is not logged: the search would be blind");
     }
     let found = finds(&secrets, &traces);
