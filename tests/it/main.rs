@@ -17,6 +17,7 @@ mod canary;
 mod commit;
 mod configuration;
 mod connect;
+mod docs;
 mod errors;
 mod grpcurl;
 mod harden;

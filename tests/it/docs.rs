@@ -1,0 +1,171 @@
+//! What the documentation says of policy and configuration, held against the program.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use ghbroker::domain::{Limits, Method, Policy};
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(file(name)).unwrap()
+}
+
+/// The text of the blocks of code in a language.
+fn blocks(document: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let inside = |rest: &str| rest.split("```").next().unwrap().to_owned();
+    document.split(&fence).skip(1).map(inside).collect()
+}
+
+/// The cells of the rows of all tables.
+fn rows(document: &str) -> Vec<Vec<String>> {
+    let cells =
+        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    document.lines().filter(|line| line.starts_with('|')).map(cells).collect()
+}
+
+/// The text of a cell that is all code.
+fn code(cell: &str) -> Option<&str> {
+    cell.strip_prefix('`')?.strip_suffix('`')
+}
+
+fn check_config(arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("kek"), "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ghbroker"));
+    command.args(["check-config", "--encryption-key", "kek"]).args(arguments);
+    command.current_dir(folder.path()).env_clear().output().unwrap()
+}
+
+#[test]
+fn the_policy_of_the_page_is_the_example_and_can_be_used() {
+    let example = read("examples/policy.toml");
+    Policy::parse(&example).unwrap();
+    assert_eq!(blocks(&read("docs/access.md"), "toml"), [example]);
+}
+
+#[test]
+fn what_explain_says_on_the_page_is_what_it_says() {
+    let page = blocks(&read("docs/access.md"), "console").join("");
+    let mut asked = 0;
+    for command in page.split("$ ").filter(|command| command.contains("--explain")) {
+        let (line, shown) = command.split_once('\n').unwrap();
+        let question: Vec<&str> = line.split("--explain ").nth(1).unwrap().split(' ').collect();
+        let policy = file("examples/policy.toml");
+        let arguments = [&["--policy", policy.to_str().unwrap(), "--explain"], &*question].concat();
+        let output = check_config(&arguments);
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), shown.trim_end());
+        let allowed = shown.starts_with("ALLOWED");
+        assert_eq!(output.status.code(), Some(i32::from(!allowed)), "{line}");
+        asked += 1;
+    }
+    assert_eq!(asked, 3);
+}
+
+#[test]
+fn the_roles_of_the_page_are_those_of_the_broker() {
+    let rows = rows(&read("docs/access.md"));
+    let at = rows.iter().position(|row| row[0] == "RPC").unwrap();
+    let roles = &rows[at][1..];
+    let table: BTreeMap<&str, &[String]> =
+        rows[at + 2..].iter().take(Method::ALL.len()).map(|row| (&*row[0], &row[1..])).collect();
+    assert_eq!(roles.len(), 4);
+    for (column, role) in roles.iter().enumerate() {
+        let rule = format!(
+            "[[rule]]\nname = \"x\"\ncallers = [\"anonymous\"]\naccounts = [\"*\"]\nrole = \"{role}\""
+        );
+        let policy = Policy::parse(&rule).unwrap();
+        for method in Method::ALL {
+            let allowed = policy.may_call(&"anonymous".parse().unwrap(), method);
+            assert_eq!(table[method.name()][column] == "yes", allowed, "{role} {method}");
+        }
+    }
+}
+
+/// `{seconds, bytes or count}` of each limit as `Debug` has it: `call_timeout: 30s`.
+fn default_limits() -> BTreeMap<String, u64> {
+    let text = format!("{:?}", Limits::default());
+    let fields = text.trim_start_matches("Limits { ").trim_end_matches(" }").split(", ");
+    let pair = |field: &str| {
+        let (name, value) = field.split_once(": ").unwrap();
+        match value.strip_suffix('s') {
+            Some(seconds) => (format!("limits.{name}_seconds"), seconds.parse().unwrap()),
+            None => (format!("limits.{name}"), value.parse().unwrap()),
+        }
+    };
+    fields.map(pair).collect()
+}
+
+#[test]
+fn the_limits_of_the_page_are_those_of_the_broker() {
+    let number = |text: &str| text.replace(',', "").parse::<u64>().unwrap();
+    let mut defaults = BTreeMap::new();
+    let mut bounds = String::new();
+    for row in rows(&read("docs/configuration.md")) {
+        let Some(key) = code(&row[0]).filter(|key| key.starts_with("limits.")) else { continue };
+        defaults.insert(key.to_owned(), number(&row[1]));
+        let (least, most) = row[2].split_once(" to ").unwrap();
+        bounds += &format!("  - {key} must be {} to {}, not 0\n", number(least), number(most));
+    }
+    assert_eq!(defaults, default_limits());
+
+    // Nothing may be 0, so that each says what it may be.
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("zero.toml");
+    let zero = |key: &String| format!("{} = 0\n", key.trim_start_matches("limits."));
+    fs::write(&config, format!("[limits]\n{}", defaults.keys().map(zero).collect::<String>()))
+        .unwrap();
+    let said = check_config(&["--config", config.to_str().unwrap()]).stderr;
+    let said = String::from_utf8(said).unwrap();
+    let sorted = |text: &str| {
+        let mut lines: Vec<_> =
+            text.lines().skip_while(|line| !line.starts_with("  -")).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&said), sorted(&bounds));
+}
+
+#[test]
+fn the_page_names_every_key_of_the_configuration_and_no_other() {
+    let page = read("docs/configuration.md");
+    let mut sections: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows(&page) {
+        if let Some((section, key)) = code(&row[0]).and_then(|key| key.rsplit_once('.')) {
+            sections.entry(section.to_owned()).or_default().push(key.to_owned());
+        }
+    }
+    // Of a type that none has: a known key says that it must be another one, an unknown one that it is unknown.
+    let mut text = String::new();
+    for (section, keys) in &sections {
+        text += &format!("[{section}]\n");
+        keys.iter().for_each(|key| text += &format!("{key} = 1979-05-27\n"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("all.toml");
+    fs::write(&config, text).unwrap();
+    let said = check_config(&["--config", config.to_str().unwrap()]).stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert!(!said.contains("unknown"), "{said}");
+
+    let source = ["auth", "check", "github", "limits", "tls"]
+        .map(|name| read(&format!("src/config/{name}.rs")))
+        .join("");
+    let known = source.split('"').filter(|text| {
+        let word = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        };
+        text.contains('.') && text.split('.').all(word)
+    });
+    let missing: Vec<&str> = known
+        .filter(|key| !page.contains(&format!("`{key}")) && !sections.contains_key(*key))
+        .collect();
+    assert!(missing.is_empty(), "not on the page: {missing:?}");
+}
