@@ -169,3 +169,20 @@ fn the_page_names_every_key_of_the_configuration_and_no_other() {
         .collect();
     assert!(missing.is_empty(), "not on the page: {missing:?}");
 }
+
+#[test]
+fn the_page_has_every_field_of_a_line_of_the_audit_in_its_order() {
+    let source = read("src/audit/record.rs");
+    let body = source.split("pub struct Record {").nth(1).unwrap().split("\n}").next().unwrap();
+    let field =
+        |line: &str| Some(line.trim().strip_prefix("pub ")?.split_once(':').unwrap().0.to_owned());
+    let fields: Vec<String> = body.lines().filter_map(field).collect();
+    let page = read("docs/audit.md");
+    let named: Vec<String> =
+        rows(&page).iter().filter_map(|row| code(&row[0]).map(str::to_owned)).collect();
+    assert_eq!(named, fields);
+    for line in blocks(&page, "json").iter().flat_map(|block| block.lines()) {
+        let line: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+        assert!(line.keys().all(|key| fields.contains(key)), "{line:?}");
+    }
+}
