@@ -1,11 +1,12 @@
 //! A call as it comes in: known before its request is read.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use tokio::time::Instant;
 use tonic::codegen::http::HeaderMap;
 use uuid::Uuid;
 
+use super::quota::Ticket;
 use crate::domain::Caller;
 
 /// What the guard has found out about a call, for its handler. Without one no handler does anything.
@@ -21,6 +22,8 @@ pub(super) struct Arrival {
     pub trace_id: Option<String>,
     /// When it has to end.
     pub deadline: Instant,
+    /// Its place among the calls under way: kept by whatever works for it, also when its caller is gone.
+    pub place: Arc<Ticket>,
 }
 
 /// The trace id of a `traceparent` header (W3C Trace Context): 32 hex digits, not all 0.

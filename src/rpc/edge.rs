@@ -132,6 +132,7 @@ fn error(status: &Status, limits: &Limits) -> Option<Error> {
             Reason::CompressionUnknown,
             "the request is compressed, which this broker does not read; send it as it is",
         )),
+        Code::DeadlineExceeded => Some(too_late()),
         Code::Internal | Code::Unknown => Some(Error::new(
             Reason::MalformedRequest,
             "the request is not a message of this method; make it with code that is generated from the broker's .proto files",

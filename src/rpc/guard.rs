@@ -23,10 +23,11 @@ use uuid::Uuid;
 
 use super::{
     arrival::{Arrival, trace_id},
+    body::{Placed, Timely},
     call::{REQUEST_ID, blank},
     deadline::Deadline,
     present::presentable,
-    quota::{Quotas, Ticket},
+    quota::Quotas,
     status,
 };
 use crate::{
@@ -108,9 +109,12 @@ where
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             match inner.let_in(&parts).await {
-                Ok((arrival, _ticket)) => {
+                Ok(arrival) => {
+                    let (place, body) =
+                        (arrival.place.clone(), Timely::new(body, arrival.deadline));
                     parts.extensions.insert(arrival);
-                    services.call(Request::from_parts(parts, body)).await
+                    let answer = services.call(Request::from_parts(parts, body)).await?;
+                    Ok(answer.map(|body| Placed::new(body, place)))
                 }
                 Err(status) => Ok(status.into_http()),
             }
@@ -119,8 +123,8 @@ where
 }
 
 impl Inner {
-    /// What its handler has to know, and leave for the call to be under way.
-    async fn let_in(&self, request: &Parts) -> Result<(Arrival, Ticket), Status> {
+    /// What its handler has to know.
+    async fn let_in(&self, request: &Parts) -> Result<Arrival, Status> {
         let method = method(request.uri.path());
         let request_id = Uuid::now_v7();
         let (headers, extensions) = (&request.headers, &request.extensions);
@@ -134,15 +138,15 @@ impl Inner {
             if let Some(method) = method {
                 self.broker.may_call(caller, method)?;
             }
-            let ticket = self.quotas.take(caller, method == Some(Method::CommitFiles))?;
-            let arrival = Arrival {
+            let place = self.quotas.take(caller, method == Some(Method::CommitFiles))?;
+            Ok(Arrival {
                 request_id,
                 caller: caller.clone(),
                 peer: peer.address,
                 trace_id: trace_id(headers),
                 deadline: Deadline::of(extensions, self.time_for(method)),
-            };
-            Ok((arrival, ticket))
+                place: Arc::new(place),
+            })
         };
         let refused: Error = match checked.await {
             Ok(let_in) => return Ok(let_in),

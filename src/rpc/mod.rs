@@ -6,10 +6,11 @@
 //! * [`present`]: what of an error goes out.
 //! * [`guard`]: who calls, and whether it may; [`arrival`]: what handlers know of that.
 //! * [`call`]: what every call has: a span with an id, a [`deadline`], a line in the audit, and a status in the end.
-//! * [`quota`]: how much a caller may take.
+//! * [`quota`]: how much a caller may take, for as long as its [`body`] is under way.
 //! * [`edge`]: calls that come to no handler. [`room`]: how large a request may be.
 
 mod arrival;
+mod body;
 mod call;
 mod connection_admin;
 mod credential_broker;

@@ -19,7 +19,7 @@ fn frame(message: &impl Message) -> Vec<u8> {
 }
 
 /// Calls as a client does that keeps no rule and no time of its own. The call has to fail.
-async fn call_raw(
+pub async fn call_raw(
     world: &World,
     path: &str,
     header: (&str, &str),

@@ -27,6 +27,7 @@ mod hostile;
 mod layout;
 mod lies;
 mod octokit;
+mod places;
 mod postgres;
 mod promote;
 mod quotas;

@@ -78,8 +78,19 @@ pub struct World {
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<Result<(), app::Error>>>,
     database_url: String,
-    door: Option<Door>,
+    setup: Setup,
 }
+
+/// What a test wants otherwise of a broker.
+#[derive(Default)]
+struct Setup {
+    /// Its callers have to prove who they are.
+    door: Option<Door>,
+    change: Option<Change>,
+}
+
+/// Changes the configuration.
+type Change = Arc<dyn Fn(&mut Config) + Send + Sync>;
 
 /// One key for all tests of the process: making one takes a while.
 pub fn app_key() -> &'static (String, String) {
@@ -151,6 +162,15 @@ impl World {
         Self::start_with(seed()).await
     }
 
+    /// The same with another configuration of the broker.
+    pub async fn configured(change: impl Fn(&mut Config) + Send + Sync + 'static) -> Self {
+        let (folder, sim) = (Arc::new(tempfile::tempdir().unwrap()), simulator(seed()).await);
+        let url = format!("sqlite://{}/ghbroker.db", folder.path().display());
+        let urls = Urls::of(&sim);
+        let setup = Setup { door: None, change: Some(Arc::new(change)) };
+        Self::around(sim, urls, folder, url, setup).await
+    }
+
     /// The same over another GitHub.
     pub async fn start_with(seed: seed::Seed) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
@@ -171,14 +191,14 @@ impl World {
     ) -> Self {
         let sim = simulator(seed).await;
         let urls = Urls::of(&sim);
-        Self::around(sim, urls, folder, database_url, None).await
+        Self::around(sim, urls, folder, database_url, Setup::default()).await
     }
 
     /// The same with a broker that reaches GitHub at other addresses, by way of something that watches.
     pub async fn start_behind(sim: Sim, urls: Urls) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let url = format!("sqlite://{}/ghbroker.db", folder.path().display());
-        Self::around(sim, urls, folder, url, None).await
+        Self::around(sim, urls, folder, url, Setup::default()).await
     }
 
     /// The same with a broker whose callers come by a door: the world's own as `set-up`.
@@ -186,7 +206,8 @@ impl World {
         let (sim, folder) = (simulator(seed).await, Arc::new(tempfile::tempdir().unwrap()));
         let url = format!("sqlite://{}/ghbroker.db", folder.path().display());
         let urls = Urls::of(&sim);
-        Self::around(sim, urls, folder, url, Some(door)).await
+        let setup = Setup { door: Some(door), change: None };
+        Self::around(sim, urls, folder, url, setup).await
     }
 
     async fn around(
@@ -194,12 +215,11 @@ impl World {
         urls: Urls,
         folder: Arc<tempfile::TempDir>,
         database_url: String,
-        door: Option<Door>,
+        setup: Setup,
     ) -> Self {
         let clock = TestClock::starting_at(sim.clock().now());
-        let (stop, running, address) =
-            run(&urls, &clock, &database_url, &folder, door.as_ref()).await;
-        let channel = connect_by(door.as_ref(), &address).await;
+        let (stop, running, address) = run(&urls, &clock, &database_url, &folder, &setup).await;
+        let channel = connect_by(setup.door.as_ref(), &address).await;
         Self {
             sim,
             broker: client(channel.clone()),
@@ -211,7 +231,7 @@ impl World {
             stop: Some(stop),
             running: Some(running),
             database_url,
-            door,
+            setup,
         }
     }
 
@@ -257,9 +277,8 @@ impl World {
     pub async fn restart(&mut self) {
         self.stop().await.unwrap();
         let (stop, running, address) =
-            run(&self.urls, &self.clock, &self.database_url, &self.folder, self.door.as_ref())
-                .await;
-        let channel = connect_by(self.door.as_ref(), &address).await;
+            run(&self.urls, &self.clock, &self.database_url, &self.folder, &self.setup).await;
+        let channel = connect_by(self.setup.door.as_ref(), &address).await;
         self.broker = client(channel.clone());
         self.admin = ConnectionAdminClient::new(channel);
         (self.stop, self.running, self.address) = (Some(stop), Some(running), address);
@@ -284,7 +303,7 @@ impl World {
 
     /// The door of a world that has one.
     pub fn door(&self) -> &Door {
-        self.door.as_ref().unwrap()
+        self.setup.door.as_ref().unwrap()
     }
 
     /// The broker's time.
@@ -446,16 +465,19 @@ async fn run(
     clock: &TestClock,
     database_url: &str,
     folder: &tempfile::TempDir,
-    door: Option<&Door>,
+    setup: &Setup,
 ) -> (oneshot::Sender<()>, JoinHandle<Result<(), app::Error>>, String) {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     keep_callsites_awake();
     let audit = Target::File(folder.path().join(AUDIT));
     let config = Config { audit, ..config_at(urls, database_url) };
-    let config = match door {
+    let mut config = match &setup.door {
         Some(door) => door.configure(config).unwrap(),
         None => config,
     };
+    if let Some(change) = &setup.change {
+        change(&mut config);
+    }
     let listeners = Listeners::bind(&config).await.unwrap();
     let address = listeners.grpc.local_addr().unwrap().to_string();
     let (stop, stopped) = oneshot::channel::<()>();
