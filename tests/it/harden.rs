@@ -21,7 +21,7 @@ const SECRET: &str = "hunter2-and-more";
 fn serving(folder: &Path) -> Child {
     fs::write(folder.join("kek"), BASE64_STANDARD.encode([7; 32])).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_ghbroker"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--encryption-key", "kek"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--encryption-key", "kek", "--audit", "./audit"])
         .current_dir(folder)
         .env_clear()
         .stderr(Stdio::piped())
