@@ -4,10 +4,14 @@
 //! * [`tokens`]: which tokens a caller may have, of which repositories.
 //! * [`commits`]: branches and paths that a caller may write to.
 //! * [`refused`]: credentials that are not believed. [`stolen`]: those that were, until what vouched for them changed.
+//! * [`reload`]: rules that change while serving.
+//! * [`start`]: what does not start, and what `check-config` says.
 
 mod cells;
 mod commits;
 mod refused;
+mod reload;
+mod start;
 mod stolen;
 mod tokens;
 
