@@ -34,7 +34,7 @@ use crate::{
     audit::Record,
     auth::{Authenticator, Peer, Refused},
     broker::{Broker, Error, Reason, Trail},
-    domain::{Clock, Limits, Method, redact},
+    domain::{Caller, Clock, Limits, Method, redact},
 };
 
 /// Health says of this broker whether it serves: for whoever has proven who it is.
@@ -129,6 +129,12 @@ impl Inner {
         let request_id = Uuid::now_v7();
         let (headers, extensions) = (&request.headers, &request.extensions);
         let peer = extensions.get::<Peer>();
+        let record = |caller: Option<&Caller>| {
+            let path = || shown(request.uri.path());
+            let rpc = method.map_or_else(path, |method| method.to_string());
+            let (peer, trace_id) = (peer.map(|peer| peer.address), trace_id(headers));
+            Record { peer, trace_id, ..blank(request_id, caller, rpc) }
+        };
         let mut caller = None;
         let checked = async {
             let peer =
@@ -139,6 +145,11 @@ impl Inner {
                 self.broker.may_call(caller, method)?;
             }
             let place = self.quotas.take(caller, method == Some(Method::CommitFiles))?;
+            if method == Some(Method::ServerReflection) {
+                // The services of others serve it: nobody asks again, or writes it down.
+                let trail = Trail::new(record(Some(&*caller)));
+                self.broker.admit_for_none(&trail, caller, Method::ServerReflection).await?;
+            }
             Ok(Arrival {
                 request_id,
                 caller: caller.clone(),
@@ -152,10 +163,7 @@ impl Inner {
             Ok(let_in) => return Ok(let_in),
             Err(error) => error,
         };
-        let rpc = method.map_or_else(|| shown(request.uri.path()), |method| method.to_string());
-        let mut record = blank(request_id, caller.as_ref(), rpc);
-        (record.peer, record.trace_id) = (peer.map(|peer| peer.address), trace_id(headers));
-        Err(self.refuse(record, refused).await)
+        Err(self.refuse(record(caller.as_ref()), refused).await)
     }
 
     async fn refuse(&self, record: Record, error: Error) -> Status {
@@ -165,8 +173,10 @@ impl Inner {
             reason, %request_id, rpc = record.rpc, caller = record.caller, peer, said = %error,
             "call refused at the door"
         );
-        // How full the broker is decides nothing about rights, and each line would make it fuller.
-        if !matches!(error.reason, Reason::Overloaded | Reason::QuotaExceeded) {
+        // How full the broker is decides nothing about rights, and each line would make it fuller. What could not be written
+        // is not waited for again.
+        let unwritten = [Reason::Overloaded, Reason::QuotaExceeded, Reason::AuditUnavailable];
+        if !unwritten.contains(&error.reason) {
             // Nothing was done and nothing leaves: the refusal stands without its line.
             drop(self.broker.conclude(&Trail::new(record), Some(reason)).await);
         }

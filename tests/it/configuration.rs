@@ -198,11 +198,13 @@ fn an_enterprise_server_has_all_three_addresses_or_nothing_goes_to_it() {
 #[test]
 fn serve_logs_json_drains_on_sigterm_and_ends_with_zero() {
     let folder = folder();
-    let mut child =
-        ghbroker(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--encryption-key", "kek", "--audit", "./audit"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    let mut child = ghbroker(
+        folder.path(),
+        &["serve", "--listen", "127.0.0.1:0", "--encryption-key", "kek", "--audit", "./audit"],
+    )
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
     let mut messages = Vec::new();
     for line in BufReader::new(child.stderr.take().unwrap()).lines() {
         let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();

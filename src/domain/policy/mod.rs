@@ -53,9 +53,10 @@ impl Policy {
         Grant::new(account, rules.cloned().collect())
     }
 
-    /// True if `caller` may call `method` for some account.
-    pub fn may_call(&self, caller: &Caller, method: Method) -> bool {
-        self.rules.iter().any(|rule| rule.allows(method) && rule.names(caller))
+    /// Name of the first rule that lets `caller` call `method` for some account.
+    pub fn may_call(&self, caller: &Caller, method: Method) -> Option<&str> {
+        let mut rules = self.rules.iter().filter(|rule| rule.allows(method) && rule.names(caller));
+        rules.next().map(|rule| rule.name.as_str())
     }
 
     /// Number of rules.
@@ -183,6 +184,6 @@ mod tests {
         assert!(grant.unnarrowed_tokens().is_none());
         assert!(grant.protected_paths(&[&"CODEOWNERS".parse().unwrap()]).is_err());
         let workload = "spiffe://example.org/web".parse().unwrap();
-        assert!(!policy.may_call(&workload, Method::GetRepoToken));
+        assert!(policy.may_call(&workload, Method::GetRepoToken).is_none());
     }
 }

@@ -241,7 +241,11 @@ async fn every_cell(by_token: bool) {
         lab.refuse_row(rpc, row).await;
         for (at, _) in row.iter().enumerate().filter(|(_, decision)| **decision == "yes") {
             if !is_for_an_account(rpc) {
-                lab.columns[at].caller.call(rpc, "", "").await.unwrap();
+                // Probes would fill the audit, and learn nothing.
+                let line =
+                    json!({ "phase": "end", "decision": "allow", "rule": lab.columns[at].name });
+                let lines = if rpc == "Health" { vec![] } else { vec![line] };
+                lab.call(at, rpc, "", &lines).await.unwrap();
                 continue;
             }
             for account in ALLOWED {
