@@ -1,6 +1,6 @@
 //! Who may do what: callers at the door, with real certificates and real ServiceAccount tokens, and what the policy lets them do.
 //!
-//! * [`cells`]: every RPC, by every caller, for every account.
+//! * [`cells`]: every RPC, by every caller, for every account. [`paths`]: other spellings of an RPC.
 //! * [`tokens`]: which tokens a caller may have, of which repositories.
 //! * [`commits`]: branches and paths that a caller may write to.
 //! * [`refused`]: credentials that are not believed. [`stolen`]: those that were, until what vouched for them changed.
@@ -9,6 +9,7 @@
 
 mod cells;
 mod commits;
+mod paths;
 mod refused;
 mod reload;
 mod start;

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tonic::Code;
 
 use super::{ask, assert_let_in, assert_not_allowed, operator, rule};
-use crate::harness::{World, door::Door, lines::Lines, seed};
+use crate::harness::{INSTALLATION, REPO, World, door::Door, lines::Lines, seed};
 
 /// How often the broker looks at its files.
 const LOOK: Duration = Duration::from_secs(5);
@@ -19,7 +19,8 @@ async fn until_said(world: &World, lines: &Lines, message: &str, times: usize) -
     world
         .until(async || {
             world.advance(LOOK);
-            tokio::task::yield_now().await;
+            // About as slow as the broker's own look, so that not much more time goes by than has to.
+            assert!(tokio::fs::metadata(world.folder()).await.is_ok());
             lines.all(message).get(times - 1).cloned()
         })
         .await
@@ -38,6 +39,27 @@ async fn a_changed_policy_is_in_force_once_the_broker_has_looked() {
     assert_not_allowed(&ask(&operator_calls).await);
     assert_let_in(&ask(&new).await);
     assert_eq!(world.audit().pop().unwrap()["rule"], "new");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_token_in_the_cache_is_not_for_a_caller_whose_rule_is_gone() {
+    let consumer = rule("consumer", "role = \"consumer\"\naccounts = [\"ours\"]");
+    let mut world = World::guarded(seed(), Door::new("either", &consumer)).await;
+    world.register("ours", INSTALLATION).await;
+    world.configure("ours", REPO).await;
+    let (lines, _guard) = Lines::watch();
+    let consumer = world.workload("consumer").await;
+    consumer.call("GetRepoToken", "ours", "").await.unwrap();
+    let asked = world.sim.requests().len();
+    world.door().rule(&operator());
+    until_said(&world, &lines, IN_FORCE, 1).await;
+    assert_not_allowed(&consumer.call("GetRepoToken", "ours", "").await.unwrap_err());
+    world.door().rule(&rule("consumer", "role = \"consumer\"\naccounts = [\"ours\"]"));
+    until_said(&world, &lines, IN_FORCE, 2).await;
+    consumer.call("GetRepoToken", "ours", "").await.unwrap();
+    assert_eq!(world.audit().pop().unwrap()["cache"], "hit");
+    assert_eq!(world.sim.requests().len(), asked, "it was in the cache all the time");
     world.finish().await;
 }
 
