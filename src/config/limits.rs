@@ -33,6 +33,11 @@ impl Checker<'_> {
             &mut given.calls_in_flight_per_caller,
         );
         self.count(
+            "limits.commits_in_flight_per_caller",
+            1..=1_000,
+            &mut given.commits_in_flight_per_caller,
+        );
+        self.count(
             "limits.calls_per_second_per_caller",
             1..=1_000_000,
             &mut given.calls_per_second_per_caller,

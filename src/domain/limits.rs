@@ -35,6 +35,8 @@ pub struct Limits {
     pub commits_in_flight: usize,
     /// Calls at once of one caller, so that none takes all of them.
     pub calls_in_flight_per_caller: usize,
+    /// CommitFiles at once of one caller, so that none takes all of their few places.
+    pub commits_in_flight_per_caller: usize,
     /// Calls that one caller may make in a second, on average.
     pub calls_per_second_per_caller: u32,
     /// Calls that one caller may make at once after a pause.
@@ -60,6 +62,7 @@ impl Default for Limits {
             calls_in_flight: 4_000,
             commits_in_flight: 8,
             calls_in_flight_per_caller: 2_000,
+            commits_in_flight_per_caller: 6,
             calls_per_second_per_caller: 10_000,
             burst_per_caller: 20_000,
             audit_timeout: Duration::from_secs(2),

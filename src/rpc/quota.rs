@@ -44,11 +44,12 @@ struct Counts {
     calls: Arc<Semaphore>,
     commits: Arc<Semaphore>,
     in_flight: InFlight,
+    committing: InFlight,
     rate: Rate,
     limits: Limits,
 }
 
-/// Calls under way of each caller that has any.
+/// Calls under way, or commits among them, of each caller that has any.
 type InFlight = Arc<DashMap<Caller, usize>>;
 
 /// Leave for one call. Given back when it is dropped.
@@ -57,7 +58,7 @@ type InFlight = Arc<DashMap<Caller, usize>>;
 pub struct Ticket {
     _share: Share,
     _call: OwnedSemaphorePermit,
-    _commit: Option<OwnedSemaphorePermit>,
+    _commit: Option<(Share, OwnedSemaphorePermit)>,
 }
 
 /// A call that is not let in.
@@ -82,6 +83,8 @@ pub enum ShedKind {
     CommitsFull,
     /// The caller has all the calls under way that it may have.
     CallerInFlight,
+    /// The caller has all the commits under way that it may have.
+    CallerCommits,
     /// The caller makes more calls per second than it may.
     CallerRate,
 }
@@ -94,6 +97,7 @@ impl Quotas {
             calls: room(limits.calls_in_flight),
             commits: room(limits.commits_in_flight),
             in_flight: InFlight::default(),
+            committing: InFlight::default(),
             rate: Rate::new(limits, clock),
             limits: limits.clone(),
         }))
@@ -103,7 +107,7 @@ impl Quotas {
     ///
     /// The caller's own limits come first: whoever asks too often takes no place that is another's, not even for a moment.
     pub fn take(&self, caller: &Caller, commit: bool) -> Result<Ticket, Shed> {
-        let Counts { calls, commits, in_flight, rate, limits } = &*self.0;
+        let Counts { calls, commits, in_flight, committing, rate, limits } = &*self.0;
         let shed = |kind, limit: usize, retry_after| Shed {
             kind,
             retry_after,
@@ -120,15 +124,20 @@ impl Quotas {
             .clone()
             .try_acquire_owned()
             .map_err(|_| shed(ShedKind::Overloaded, limits.calls_in_flight, RETRY_AFTER_CALLS))?;
-        let commit =
-            commit.then(|| commits.clone().try_acquire_owned()).transpose().map_err(|_| {
+        let commit = commit.then(|| {
+            let most = limits.commits_in_flight_per_caller;
+            let share = Share::take(committing, caller, most)
+                .ok_or_else(|| shed(ShedKind::CallerCommits, most, RETRY_AFTER_COMMITS))?;
+            let place = commits.clone().try_acquire_owned().map_err(|_| {
                 shed(ShedKind::CommitsFull, limits.commits_in_flight, RETRY_AFTER_COMMITS)
             })?;
-        Ok(Ticket { _share: share, _call: call, _commit: commit })
+            Ok((share, place))
+        });
+        Ok(Ticket { _share: share, _call: call, _commit: commit.transpose()? })
     }
 }
 
-/// One of a caller's calls in flight.
+/// One of a caller's calls, or commits, in flight.
 #[derive(Debug)]
 struct Share {
     of: InFlight,
@@ -190,6 +199,7 @@ impl ShedKind {
             Self::Overloaded => "limits.calls_in_flight",
             Self::CommitsFull => "limits.commits_in_flight",
             Self::CallerInFlight => "limits.calls_in_flight_per_caller",
+            Self::CallerCommits => "limits.commits_in_flight_per_caller",
             Self::CallerRate => "limits.calls_per_second_per_caller",
         }
     }
@@ -210,6 +220,12 @@ impl From<Shed> for Error {
                 Reason::QuotaExceeded,
                 format!(
                     "{subject} has {limit} calls under way, and may have no more; let one end first"
+                ),
+            ),
+            ShedKind::CallerCommits => (
+                Reason::QuotaExceeded,
+                format!(
+                    "{subject} has {limit} commits under way, and may have no more; let one end first"
                 ),
             ),
             ShedKind::CallerRate => (

@@ -91,6 +91,25 @@ fn commits_have_a_room_of_their_own() {
 }
 
 #[test]
+fn one_caller_cannot_take_all_places_for_commits() {
+    let limits =
+        Limits { commits_in_flight: 3, commits_in_flight_per_caller: 2, ..Limits::default() };
+    let (quotas, _) = quotas(limits);
+    let (greedy, modest) = (caller("greedy"), caller("modest"));
+    let mut commits: Vec<Ticket> = (0..2).map(|_| quotas.take(&greedy, true).unwrap()).collect();
+    assert_eq!(refused(&quotas, &greedy, true), (ShedKind::CallerCommits, 2));
+    drop(quotas.take(&greedy, false).unwrap());
+    let last = quotas.take(&modest, true).unwrap();
+    assert_eq!(refused(&quotas, &modest, true), (ShedKind::CommitsFull, 3));
+    commits.pop();
+    // What was refused left nothing behind.
+    commits.push(quotas.take(&greedy, true).unwrap());
+    assert_eq!(refused(&quotas, &greedy, true), (ShedKind::CallerCommits, 2));
+    drop((commits, last));
+    assert!(quotas.0.committing.is_empty());
+}
+
+#[test]
 fn a_caller_has_a_burst_and_then_a_rate_of_its_own() {
     let (quotas, clock) = quotas(slow());
     let (fast, other) = (caller("fast"), caller("other"));
@@ -216,7 +235,7 @@ fn told(kind: ShedKind) -> tonic::Status {
 
 #[test]
 fn the_callers_own_limit_is_a_quota_failure() {
-    for kind in [ShedKind::CallerInFlight, ShedKind::CallerRate] {
+    for kind in [ShedKind::CallerInFlight, ShedKind::CallerCommits, ShedKind::CallerRate] {
         let status = told(kind);
         assert_eq!(status.code(), Code::ResourceExhausted);
         let details = status.get_error_details();
