@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Semaphore;
 use tonic::{
     Status,
     body::Body,
@@ -27,7 +28,7 @@ use super::{
     call::{REQUEST_ID, blank},
     deadline::Deadline,
     present::presentable,
-    quota::Quotas,
+    quota::{self, Quotas, Refusals},
     status,
 };
 use crate::{
@@ -56,6 +57,9 @@ struct Inner {
     authenticator: Authenticator,
     broker: Broker,
     quotas: Quotas,
+    /// Places for calls that are not let in yet: nothing else counts those of nobody known.
+    doorstep: Semaphore,
+    refusals: Refusals,
     limits: Limits,
 }
 
@@ -67,8 +71,11 @@ impl Guard {
         limits: Limits,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let quotas = Quotas::new(&limits, clock);
-        Self { inner: Arc::new(Inner { authenticator, broker, quotas, limits }) }
+        let quotas = Quotas::new(&limits, clock.clone());
+        let doorstep = Semaphore::new(limits.calls_in_flight.min(Semaphore::MAX_PERMITS));
+        let refusals = Refusals::new(clock);
+        let inner = Inner { authenticator, broker, quotas, doorstep, refusals, limits };
+        Self { inner: Arc::new(inner) }
     }
 }
 
@@ -125,6 +132,8 @@ where
 impl Inner {
     /// What its handler has to know.
     async fn let_in(&self, request: &Parts) -> Result<Arrival, Status> {
+        // Kept to the end: who is still unknown, or is being refused, waits here and has no other place.
+        let Ok(_step) = self.doorstep.try_acquire() else { return Err(self.crowded()) };
         let method = method(request.uri.path());
         let request_id = Uuid::now_v7();
         let (headers, extensions) = (&request.headers, &request.extensions);
@@ -135,16 +144,19 @@ impl Inner {
             let (peer, trace_id) = (peer.map(|peer| peer.address), trace_id(headers));
             Record { peer, trace_id, ..blank(request_id, caller, rpc) }
         };
-        let mut caller = None;
+        // Who is refused keeps its place until that is written down.
+        let (mut caller, mut taken) = (None, None);
         let checked = async {
             let peer =
                 peer.ok_or_else(|| Error::new(Reason::Internal, "the connection is not known"))?;
             let authenticated = self.authenticator.authenticate(peer, authorization(headers));
             let caller = caller.insert(authenticated.await.map_err(unknown)?);
+            // Before anything else, so that whoever may do nothing is counted, too.
+            let place = self.quotas.take(caller, method == Some(Method::CommitFiles))?;
+            let place = taken.insert(Arc::new(place)).clone();
             if let Some(method) = method {
                 self.broker.may_call(caller, method)?;
             }
-            let place = self.quotas.take(caller, method == Some(Method::CommitFiles))?;
             if method == Some(Method::ServerReflection) {
                 // The services of others serve it: nobody asks again, or writes it down.
                 let trail = Trail::new(record(Some(&*caller)));
@@ -156,7 +168,7 @@ impl Inner {
                 peer: peer.address,
                 trace_id: trace_id(headers),
                 deadline: Deadline::of(extensions, self.time_for(method)),
-                place: Arc::new(place),
+                place,
             })
         };
         let refused: Error = match checked.await {
@@ -169,18 +181,30 @@ impl Inner {
     async fn refuse(&self, record: Record, error: Error) -> Status {
         let (reason, request_id) = (status::word(error.reason), record.request_id);
         let peer = record.peer.map(|peer| peer.to_string());
-        info!(
-            reason, %request_id, rpc = record.rpc, caller = record.caller, peer, said = %error,
-            "call refused at the door"
-        );
-        // How full the broker is decides nothing about rights, and each line would make it fuller. What could not be written
-        // is not waited for again.
+        let told = self.refusals.tell();
+        if let Some(untold) = told {
+            info!(
+                reason, %request_id, rpc = record.rpc, caller = record.caller, peer, said = %error,
+                untold, "call refused at the door"
+            );
+        }
+        // How full the broker is decides nothing about rights, and each line would make it fuller; what could not be written
+        // is not waited for again. Nobody counts the calls of somebody unknown: with a line for each of them whoever
+        // reaches the port could fill the audit's disk.
         let unwritten = [Reason::Overloaded, Reason::QuotaExceeded, Reason::AuditUnavailable];
-        if !unwritten.contains(&error.reason) {
+        if !unwritten.contains(&error.reason) && (record.caller.is_some() || told.is_some()) {
             // Nothing was done and nothing leaves: the refusal stands without its line.
             drop(self.broker.conclude(&Trail::new(record), Some(reason)).await);
         }
         status::of(presentable(error).with(REQUEST_ID, request_id), "")
+    }
+
+    fn crowded(&self) -> Status {
+        let limit = self.limits.calls_in_flight;
+        if let Some(untold) = self.refusals.tell() {
+            info!(limit, untold, "calls refused unseen: as many wait to be let in as may");
+        }
+        status::of(quota::overloaded().with(REQUEST_ID, Uuid::now_v7()), "")
     }
 
     fn time_for(&self, method: Option<Method>) -> Duration {

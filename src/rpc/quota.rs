@@ -1,8 +1,9 @@
 //! How much of the broker a caller may take, and when the broker takes no more: decided before the body of a request is read.
 //!
 //! Calls in flight are counted, all of them and by caller; the rate of a caller is kept by governor on the injected clock
-//! ([`steady`]). What is known of a caller is forgotten when it has no call under way and its whole burst again.
+//! ([`steady`]), as is how many refusals are told of ([`refusals`]). What is known of a caller is forgotten when it has no call under way and its whole burst again.
 
+mod refusals;
 mod steady;
 
 use std::{
@@ -21,6 +22,7 @@ use governor::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use refusals::Refusals;
 use steady::Steady;
 
 use super::status;
@@ -205,13 +207,18 @@ impl ShedKind {
     }
 }
 
+/// The broker takes no more calls.
+pub(super) fn overloaded() -> Error {
+    let message = "the broker has as many calls under way as it takes; try again later";
+    Error::new(Reason::Overloaded, message)
+        .with("limit", ShedKind::Overloaded.setting())
+        .retry_after(RETRY_AFTER_CALLS)
+}
+
 impl From<Shed> for Error {
     fn from(Shed { kind, retry_after, limit, subject }: Shed) -> Self {
         let (reason, message) = match kind {
-            ShedKind::Overloaded => (
-                Reason::Overloaded,
-                "the broker has as many calls under way as it takes; try again later".to_owned(),
-            ),
+            ShedKind::Overloaded => return overloaded().retry_after(retry_after),
             ShedKind::CommitsFull => (
                 Reason::Overloaded,
                 "the broker has as many commits under way as it takes; try again later".to_owned(),

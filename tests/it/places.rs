@@ -3,9 +3,16 @@
 
 use std::time::Duration;
 
-use ghbroker::proto::{CommitFilesRequest, GetConnectionRequest, GetRepoTokenRequest};
+use ghbroker::{
+    auth::{KeySource, Required, ServiceAccountSettings},
+    proto::{CommitFilesRequest, GetConnectionRequest, GetRepoTokenRequest},
+};
 use github_sim::{Effect, Fault, Gate};
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    time::timeout,
+};
 use tonic::{
     Code, Request,
     codec::{Codec, EncodeBody},
@@ -110,5 +117,81 @@ async fn a_stream_of_reflection_ends_with_the_time_of_a_call() {
     let stream = reflection.server_reflection_info(Request::new(never)).await.unwrap();
     let end = timeout(LONG, stream.into_inner().message()).await.expect("the stream stays open");
     assert!(!matches!(end, Ok(Some(_))), "{end:?}");
+    world.finish().await;
+}
+
+/// Whose every call is denied would otherwise be the one who is not counted.
+#[tokio::test]
+async fn a_caller_without_rights_has_a_rate_too() {
+    let world = World::configured(|config| {
+        let policy = config.policy.as_ref().unwrap().with_file_name("nothing-allowed.toml");
+        std::fs::write(&policy, "").unwrap();
+        config.policy = Some(policy);
+        (config.limits.calls_per_second_per_caller, config.limits.burst_per_caller) = (1, 2);
+    })
+    .await;
+    let call = || world.get_connection(GetConnectionRequest { account: ACCOUNT.into() });
+    for _ in 0..2 {
+        let refused = call().await.unwrap_err();
+        assert_reason(&refused, Code::PermissionDenied, "CALLER_NOT_ALLOWED");
+    }
+    assert_reason(&call().await.unwrap_err(), Code::ResourceExhausted, "QUOTA_EXCEEDED");
+    world.finish().await;
+}
+
+/// Nobody knows whose calls they are, and so no quota counts them.
+#[tokio::test]
+async fn calls_that_are_not_let_in_yet_have_a_limit_too() {
+    let issuer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/jwks", issuer.local_addr().unwrap());
+    // Lists no key at the start, and then says nothing any more.
+    let issuer = tokio::spawn(async move {
+        let (mut first, _) = issuer.accept().await.unwrap();
+        first.read_u8().await.unwrap();
+        first
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"keys\":[]}")
+            .await
+            .unwrap();
+        let _open = (first, issuer.accept().await.unwrap());
+        std::future::pending::<()>().await
+    });
+    let world = World::configured(move |config| {
+        let keys = KeySource::Url { url: url.parse().unwrap(), ca: None, bearer_token_file: None };
+        let settings = ServiceAccountSettings::new("issuer".into(), "ghbroker".into(), keys);
+        config.auth = Required::ServiceAccount(settings);
+        config.limits.calls_in_flight = 1;
+    });
+    let world = world.await;
+    let call = || {
+        let mut request = Request::new(GetConnectionRequest { account: ACCOUNT.into() });
+        // {"alg":"RS256","kid":"x"}
+        let token = "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.e30.x";
+        request.metadata_mut().insert("authorization", token.parse().unwrap());
+        let mut admin = world.admin.clone();
+        tokio::spawn(async move { admin.get_connection(request).await })
+    };
+    let refused = call().await.unwrap().unwrap_err();
+    assert_reason(&refused, Code::Unauthenticated, "CALLER_NOT_AUTHENTICATED");
+    world.skew(Duration::from_secs(11));
+    let (mut first, mut second) = (call(), call());
+    let (refused, waiting) = tokio::select! {
+        refused = &mut first => (refused, second),
+        refused = &mut second => (refused, first),
+    };
+    assert_reason(&refused.unwrap().unwrap_err(), Code::Unavailable, "OVERLOADED");
+    waiting.abort();
+    issuer.abort();
+}
+
+/// Each line is room on a disk, and when that is full nobody is served.
+#[tokio::test]
+async fn who_is_not_known_cannot_fill_the_audit() {
+    let world = World::configured(|config| config.auth = Required::Certificate).await;
+    for _ in 0..150 {
+        let request = GetConnectionRequest { account: ACCOUNT.into() };
+        let refused = world.get_connection(request).await.unwrap_err();
+        assert_reason(&refused, Code::Unauthenticated, "CALLER_NOT_AUTHENTICATED");
+    }
+    assert_eq!(world.audit().len(), 100);
     world.finish().await;
 }

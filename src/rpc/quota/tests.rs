@@ -256,3 +256,13 @@ fn the_brokers_own_limit_is_no_fault_of_the_callers() {
         assert!(details.quota_failure().is_none());
     }
 }
+
+#[test]
+fn refusals_beyond_a_rate_are_counted_and_told_of_later() {
+    let clock = Arc::new(Manual(Mutex::new(NOW)));
+    let refusals = Refusals::new(clock.clone());
+    assert_eq!((0..150).filter(|_| refusals.tell() == Some(0)).count(), 100);
+    clock.advance(1000);
+    assert_eq!(refusals.tell(), Some(50));
+    assert_eq!(refusals.tell(), Some(0));
+}
