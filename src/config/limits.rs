@@ -3,17 +3,21 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use super::check::Checker;
-use crate::domain::Limits;
+use crate::{domain::Limits, store::TAKEOVER_AFTER};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
+/// A commit that runs for longer would be taken for dead, and be made again by a retry: see [`TAKEOVER_AFTER`], which leaves
+/// a minute for the last request that it has begun.
+const MAX_COMMIT_S: u64 = 120;
+const _: () = assert!(MAX_COMMIT_S + 60 <= TAKEOVER_AFTER.whole_seconds().unsigned_abs());
 
 impl Checker<'_> {
     pub(super) fn limits(&mut self) -> Limits {
         let mut limits = Limits::default();
         let given = &mut limits;
         self.seconds("limits.call_timeout_seconds", 1..=600, &mut given.call_timeout);
-        self.seconds("limits.commit_timeout_seconds", 1..=600, &mut given.commit_timeout);
+        self.seconds("limits.commit_timeout_seconds", 1..=MAX_COMMIT_S, &mut given.commit_timeout);
         self.seconds("limits.handshake_timeout_seconds", 1..=60, &mut given.handshake_timeout);
         self.seconds("limits.connection_age_seconds", 10..=86_400, &mut given.connection_age);
         self.seconds("limits.keepalive_interval_seconds", 1..=3600, &mut given.keepalive_interval);

@@ -15,7 +15,7 @@ pub(super) const TABLE: &str = "commit_requests";
 
 /// How long a request's answer is remembered.
 pub const REQUEST_LIFE: Duration = Duration::hours(24);
-/// After this a request in progress is taken to have died with its process: longer than any call's deadline (60 s).
+/// After this a request in progress is taken to have died with its process: longer than a commit may be configured to take.
 pub const TAKEOVER_AFTER: Duration = Duration::minutes(3);
 
 const IN_PROGRESS: &str = "in_progress";
