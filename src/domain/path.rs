@@ -93,6 +93,10 @@ fn check(text: &str) -> Result<(), &'static str> {
     if text.chars().any(|c| c.is_control() || c == '\\') {
         return Err(r"must not contain control characters or \");
     }
+    // Whatever stands before the colon: `subst` makes drives of any character.
+    if text.chars().nth(1) == Some(':') {
+        return Err("must not begin with what Windows takes for a drive, as C:");
+    }
     if text.split('/').count() > MAX_PARTS {
         return Err("must not have more than 100 parts between slashes");
     }
@@ -193,6 +197,9 @@ mod tests {
             ".g\u{200c}it/x",
             "\u{feff}.git",
             ".gi\u{202e}t",
+            "C:/Windows/x",
+            "c:x",
+            "ä:x",
         ];
         for text in bad {
             assert!(text.parse::<RepoPath>().is_err(), "{text:?}");
@@ -224,7 +231,33 @@ mod tests {
                 prop_assert!(joined.starts_with("/top"));
                 prop_assert!(joined.components().all(|c| c != std::path::Component::ParentDir));
                 prop_assert!(!path.as_str().to_lowercase().split('/').any(|part| part == ".git"));
+                prop_assert_eq!(path.to_string().parse(), Ok(path));
             }
+        }
+
+        #[test]
+        fn whatever_is_joined_stays_below_its_directory(
+            directory in r"[a-z.:/]{0,12}",
+            text in r"[a-z.:/]{1,12}",
+        ) {
+            let parsed = (directory.parse::<Subdirectory>(), text.parse::<RepoPath>());
+            if let (Ok(directory), Ok(path)) = parsed
+                && let Ok(joined) = directory.join(&path)
+            {
+                let below = std::path::Path::new(joined.as_str()).strip_prefix(directory.as_str());
+                prop_assert_eq!(below, Ok(std::path::Path::new(path.as_str())));
+            }
+        }
+
+        #[test]
+        fn no_spelling_of_dot_git_is_taken(
+            name in r"\.[\u{200c}\u{feff}]{0,2}[gG][\u{202e}]?[iI][tT]|[gG][iI][tT]~[0-9]{1,3}",
+            end in r"[. ]{0,3}(:[a-z$]{0,5})?",
+            above in r"([a-z]{1,3}/){0,2}",
+            below in r"(/[a-z]{1,3}){0,2}",
+        ) {
+            let path = format!("{above}{name}{end}{below}");
+            prop_assert!(path.parse::<RepoPath>().is_err());
         }
     }
 }
