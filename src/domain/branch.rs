@@ -67,6 +67,8 @@ impl fmt::Debug for BranchName {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -118,6 +120,26 @@ mod tests {
     fn refuses_what_git_would_read_as_something_else() {
         for bad in ["HEAD", "@", "refs/heads/main", &"a".repeat(240), &"a1".repeat(20)] {
             assert!(bad.parse::<BranchName>().is_err(), "{bad:?}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn whatever_is_taken_is_a_short_name_and_no_option(text in r"[a-z@{}./~:\-]{0,12}|\PC{0,12}") {
+            if let Ok(branch) = text.parse::<BranchName>() {
+                prop_assert_eq!(branch.as_str(), &text);
+                prop_assert!(!text.starts_with(['-', '/', '.']) && !text.starts_with("refs/"));
+                prop_assert!(!text.ends_with(['/', '.']) && !text.ends_with(".lock"));
+                let within = ["..", "//", "/.", "@{"].iter().any(|part| text.contains(part));
+                prop_assert!(!within);
+                prop_assert!(!text.contains([' ', '~', '^', ':', '?', '*', '[', '\\', '\0', '\n']));
+                prop_assert_eq!(branch.to_string().parse(), Ok(branch));
+            }
+        }
+
+        #[test]
+        fn ordinary_names_are_taken(text in "[a-z][a-z0-9_-]{0,20}(/[a-z0-9][a-z0-9_-]{0,10}){1,3}") {
+            prop_assume!(!text.starts_with("refs/"));
+            prop_assert!(text.parse::<BranchName>().is_ok());
         }
     }
 }

@@ -136,6 +136,8 @@ impl fmt::Display for Caller {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -169,6 +171,29 @@ mod tests {
         }
         for bad in ["", "*", "web", "spiffe://example.org/web+anonymous"] {
             assert!(bad.parse::<Caller>().is_err(), "{bad:?}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn every_caller_reads_as_it_is_written(
+            id in "spiffe://[a-z0-9.-]{1,10}(/[A-Za-z0-9_-]{1,10}){1,3}",
+            account in "system:serviceaccount:[a-z0-9-]{1,20}:[a-z0-9.-]{1,20}",
+        ) {
+            let (id, account) = (id.parse::<SpiffeId>().unwrap(), account.parse::<ServiceAccount>().unwrap());
+            for caller in [
+                Caller::Workload(id.clone()),
+                Caller::ServiceAccount(account.clone()),
+                Caller::Both(id, account),
+            ] {
+                prop_assert_eq!(caller.to_string().parse(), Ok(caller));
+            }
+        }
+
+        #[test]
+        fn no_two_texts_are_the_same_caller(text in r"[a-z:/+.]{0,20}|(spiffe://a/b)?\+?(system:serviceaccount:[a-z:]{1,5})?") {
+            if let Ok(caller) = text.parse::<Caller>() {
+                prop_assert_eq!(caller.to_string(), text);
+            }
         }
     }
 }

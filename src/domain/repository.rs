@@ -93,6 +93,8 @@ impl fmt::Debug for RepoName {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -110,6 +112,26 @@ mod tests {
         ];
         for text in bad {
             assert!(text.parse::<RepoName>().is_err(), "{text:?}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn whatever_is_taken_is_two_parts_of_a_urls_path(
+            text in r"[a-zA-Z_.-]{0,4}/[a-zA-Z_.%?#@-]{0,6}|\PC{0,12}",
+        ) {
+            if let Ok(name) = text.parse::<RepoName>() {
+                let url = url::Url::parse(&format!("https://host.example/{name}/x")).unwrap();
+                let parts: Vec<_> = url.path_segments().unwrap().collect();
+                prop_assert_eq!(parts, [name.owner(), name.name(), "x"]);
+                prop_assert_eq!(url.as_str(), format!("https://host.example/{text}/x"));
+                prop_assert_eq!(name.to_string().parse(), Ok(name));
+            }
+        }
+
+        #[test]
+        fn case_makes_no_difference(text in "[a-zA-Z][a-zA-Z0-9-]{0,20}/[a-zA-Z0-9_-]{1,20}") {
+            let name = text.parse::<RepoName>().unwrap();
+            prop_assert_eq!(text.to_ascii_uppercase().parse(), Ok(name));
         }
     }
 }

@@ -67,6 +67,8 @@ impl fmt::Debug for SpiffeId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -98,6 +100,26 @@ mod tests {
             &long,
         ] {
             assert!(bad.parse::<SpiffeId>().is_err(), "{bad:?}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn ids_of_the_alphabet_read_as_they_are_written(
+            text in "spiffe://[a-z0-9._-]{1,20}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,10}){1,5}",
+        ) {
+            let id = text.parse::<SpiffeId>();
+            prop_assert_eq!(id.map(|id| id.to_string()), Ok(text));
+        }
+
+        #[test]
+        fn one_character_of_no_alphabet_is_too_many(
+            text in "spiffe://[a-z]{1,8}/[a-z]{1,8}",
+            other in r"[^A-Za-z0-9._/-]",
+            place in 0_usize..30,
+        ) {
+            let mut text = text;
+            text.insert_str(place.min(text.len()), &other);
+            prop_assert!(text.parse::<SpiffeId>().is_err(), "{:?}", text);
         }
     }
 }
