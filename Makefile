@@ -5,9 +5,11 @@ CARGO ?= cargo
 IMAGE ?= ghbroker:dev
 # `make demo KEEP=1` leaves the broker and the simulator running.
 KEEP ?=
+# `make fuzz FUZZ_SECONDS=10` for a short look.
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint build image clean need-toolchain need-docker
+.PHONY: help demo test lint fuzz build image clean need-toolchain need-docker
 
 help: ## Show this list
 	@echo "ghbroker: the GitHub credential broker"
@@ -28,6 +30,9 @@ lint: need-toolchain ## Formatting, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+fuzz: need-toolchain need-cxx ## Look for inputs that break a reader, a minute for each (FUZZ_SECONDS=60)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/tools/fuzz.sh
 
 build: need-toolchain ## Build the release binary, target/release/ghbroker
 	$(CARGO) build --release --locked --bin ghbroker
@@ -55,6 +60,10 @@ need-toolchain:
 	command -v git >/dev/null 2>&1 \
 		|| say "git is missing: install it (Debian: apt-get install git)"; \
 	[ -z "$$missing" ]
+
+need-cxx:
+	@command -v $${CXX:-c++} >/dev/null 2>&1 \
+		|| { echo "make: a C++ compiler is missing, which libFuzzer is built with: install g++ or clang (Debian: apt-get install g++)" >&2; exit 1; }
 
 need-docker:
 	@command -v docker >/dev/null 2>&1 \

@@ -10,3 +10,6 @@ HELM_PACKAGE=helm.sh/helm/v3/cmd/helm
 
 # Octokit's own minimum.
 NODE_MAJOR=20
+
+# Builds and runs the fuzz targets: `make fuzz`.
+CARGO_FUZZ_VERSION=0.13.2
