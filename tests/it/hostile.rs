@@ -222,3 +222,36 @@ async fn an_accounts_commits_do_not_wait_for_anothers() {
     drop(slow.await.unwrap());
     world.finish().await;
 }
+
+/// The policy is about the repository's own paths: what a binding puts before them is part of them.
+#[tokio::test]
+async fn no_way_of_changing_a_protected_file_goes_round_the_policy() {
+    let world = World::connected().await;
+    let chmod = |path: &str| proto::FileChange {
+        path: path.into(),
+        change: None,
+        mode: proto::FileMode::Executable.into(),
+    };
+    for (subdirectory, path) in [
+        ("", ".github/workflows/ci.yml"),
+        (".github", "workflows/ci.yml"),
+        (".GitHub", "Workflows/ci.yml"),
+        (".github/workflows", "ci.yml"),
+        ("docs", "CODEOWNERS"),
+    ] {
+        let bind = proto::ConfigureRepoRequest {
+            account: ACCOUNT.into(),
+            repository: REPO.into(),
+            subdirectory: Some(subdirectory.into()),
+            ..Default::default()
+        };
+        world.configure_repo(bind).await.unwrap();
+        let before = world.footprint();
+        for change in [write(path, "x"), delete(path), chmod(path)] {
+            let refused = world.commit("Around", vec![change]).await.unwrap_err();
+            assert_reason(&refused, Code::PermissionDenied, "PATH_NOT_ALLOWED");
+        }
+        assert_eq!(world.footprint(), before, "{subdirectory} {path}");
+    }
+    world.finish().await;
+}

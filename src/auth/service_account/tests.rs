@@ -2,7 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::future::join_all;
-use jsonwebtoken::{Algorithm as Jwa, EncodingKey};
+use jsonwebtoken::{Algorithm as Jwa, EncodingKey, crypto};
 use proptest::prelude::*;
 use rustls::{ServerConfig, crypto::aws_lc_rs};
 use rustls_pki_types::PrivateKeyDer;
@@ -114,6 +114,32 @@ fn refuses_signatures_that_prove_nothing() {
     let token = format!("{}.", message(&with("RS256"), &claims()));
     assert_eq!(check(&token), Err(Refused::BadSignature));
     assert_eq!(check(&NEW.token(&claims())), Err(Refused::UnknownKey));
+}
+
+/// JSON that two readers may read as different claims, or that is made to break one.
+#[test]
+fn claims_that_are_odd_json_prove_nothing() {
+    let header = OLD.header().to_string();
+    let good = claims().to_string();
+    let rest = good.strip_prefix('{').unwrap();
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    for claims in [
+        format!(r#"{{"sub":"system:serviceaccount:build:admin",{rest}"#),
+        format!(r#"{{"aud":"other",{rest}"#),
+        good.replace(r#""exp":"#, r#""exp":1e999,"was":"#),
+        good.replace(r#""exp":"#, r#""exp":NaN,"was":"#),
+        good.replace(r#""aud":"#, &format!(r#""aud":{},"was":"#, nested(2000))),
+        format!("{good} {{}}"),
+        format!("[{good}]"),
+        nested(2000),
+        String::new(),
+    ] {
+        let parts = [&header, &claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part));
+        let message = parts.join(".");
+        let signature = crypto::sign(message.as_bytes(), &OLD.private, Jwa::RS256).unwrap();
+        let checked = verify(&format!("{message}.{signature}"), &keys(), &expected(), NOW);
+        assert_eq!(checked, Err(Refused::MalformedToken), "{claims}");
+    }
 }
 
 #[test]
