@@ -17,7 +17,7 @@ use super::{
     connection::{Connection, Transport},
 };
 use crate::{
-    auth::{Peer, PeerCertificate, Tls},
+    auth::{Peer, PeerCertificate, Required, Tls},
     config::Config,
     domain::Limits,
 };
@@ -48,11 +48,20 @@ impl Listeners {
         Ok(Self { grpc, health })
     }
 
-    pub(super) fn announce(&self, tls: bool) {
+    /// Says what is served where, and aloud what an operator has to mean.
+    pub(super) fn announce(&self, tls: bool, auth: &Required) {
         let address =
             |port: &TcpListener| port.local_addr().map(|at| at.to_string()).unwrap_or_default();
-        let how = if tls { "TLS" } else { "plaintext, loopback only: no TLS is configured" };
+        let how = if tls { "TLS" } else { "plaintext" };
         info!(listen = address(&self.grpc), how, "gRPC port");
+        if !self.grpc.local_addr().is_ok_and(|at| at.ip().is_loopback()) {
+            if matches!(auth, Required::Nothing) {
+                warn!("nobody is asked who they are: everybody who reaches the gRPC port can call");
+            }
+            if !tls {
+                warn!("tokens cross the network in plaintext: everybody on the way can read them");
+            }
+        }
         if let Some(health) = &self.health {
             info!(listen = address(health), "health port, plaintext");
         }

@@ -100,7 +100,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let (reporter, health) = health::begin().await;
-    listeners.announce(config.tls.is_some());
+    listeners.announce(config.tls.is_some(), &config.auth);
     let mut followed = JoinSet::new();
     let tls = match config.tls.clone() {
         Some(files) => Some(follow_tls(files, &clock, &mut followed).await?),

@@ -19,7 +19,7 @@ use tonic_health::{
     pb::{HealthCheckRequest, health_client::HealthClient},
 };
 
-use crate::harness::{self, ACCOUNT, MINT, World, status::assert_reason, write};
+use crate::harness::{self, ACCOUNT, MINT, World, lines::Lines, status::assert_reason, write};
 
 pub async fn health(channel: Channel, service: &str) -> Result<ServingStatus, Code> {
     let request = HealthCheckRequest { service: service.into() };
@@ -141,4 +141,22 @@ async fn a_port_in_use_is_said_with_its_address() {
     let refused = Listeners::bind(&config).await.err().unwrap();
     assert!(refused.to_string().contains(&taken.local_addr().unwrap().to_string()), "{refused}");
     world.finish().await;
+}
+
+/// Only with a flag that says so, which stays in a file long after its reason is gone.
+#[tokio::test]
+async fn a_port_that_is_open_to_the_network_is_said_aloud() {
+    const OPEN: [&str; 2] = [
+        "nobody is asked who they are: everybody who reaches the gRPC port can call",
+        "tokens cross the network in plaintext: everybody on the way can read them",
+    ];
+    for (listen, warnings) in [("127.0.0.1:0", 0), ("0.0.0.0:0", 1)] {
+        let (lines, _guard) = Lines::watch();
+        let world = World::configured(move |config| config.listen = listen.parse().unwrap()).await;
+        world.until(async || lines.all("ready").pop()).await;
+        for open in OPEN {
+            assert_eq!(lines.all(open).len(), warnings, "{listen}: {open}");
+        }
+        world.finish().await;
+    }
 }
