@@ -1,5 +1,5 @@
 //! Calls that come to no handler: tonic refuses them in words of its own, or the caller's time is over before. They get the
-//! form of every other error.
+//! form of every other error. What is no gRPC at all ends here.
 
 use std::{
     future::Future,
@@ -14,7 +14,7 @@ use tonic::{
     body::Body,
     codegen::{
         Service,
-        http::{Request, Response},
+        http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE},
     },
 };
 use tower::Layer;
@@ -33,6 +33,8 @@ use crate::{
 
 /// Health and reflection: not of this contract, and with streams that are to last.
 const NOT_OURS: &str = "/grpc.";
+/// How the content type of each request of gRPC begins.
+const GRPC: &[u8] = b"application/grpc";
 /// Longest path of a call that is logged.
 const MAX_PATH: usize = 128;
 
@@ -79,6 +81,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if !is_grpc(&request) {
+            return Box::pin(async { Ok(not_grpc()) });
+        }
         if request.uri().path().starts_with(NOT_OURS) {
             return Box::pin(self.services.call(request));
         }
@@ -99,6 +104,19 @@ where
             }
         })
     }
+}
+
+/// True for what gRPC's clients send, and a page in a browser cannot make one send to another site without being asked.
+fn is_grpc<T>(request: &Request<T>) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    request.method() == Method::POST && kind.is_some_and(|kind| kind.starts_with(GRPC))
+}
+
+/// As gRPC's specification wants it: who does not speak gRPC would not read its status.
+fn not_grpc() -> Response<Body> {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    answer
 }
 
 /// Gives an error of tonic's own the details that ours have; leaves all other answers as they are.

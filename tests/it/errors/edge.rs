@@ -75,3 +75,26 @@ async fn the_longest_description_in_any_language_has_room() {
     };
     assert!(world.open_promotion_pr(request).await.unwrap().created);
 }
+
+/// A page in a browser can make it send forms and texts to any address, with the certificate of whoever sits before it.
+#[tokio::test]
+async fn what_is_not_grpc_comes_to_no_handler() {
+    let world = World::connected().await;
+    let request = DisconnectRequest { account: ACCOUNT.into() };
+    let url = format!("http://{}/ghbroker.v1.ConnectionAdmin/Disconnect", world.address);
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    for (method, kind) in [
+        ("POST", "text/plain"),
+        ("POST", "application/x-www-form-urlencoded"),
+        ("POST", "text/plain, application/grpc"),
+        ("PUT", "application/grpc"),
+        ("GET", "application/grpc"),
+    ] {
+        let call = client.request(method.parse().unwrap(), &url).header("content-type", kind);
+        let answer = call.body(frame(&request)).send().await.unwrap();
+        assert_eq!(answer.status(), 415, "{method} {kind}");
+    }
+    let connection = GetConnectionRequest { account: ACCOUNT.into() };
+    assert!(world.get_connection(connection).await.is_ok());
+    world.finish().await;
+}
