@@ -492,7 +492,10 @@ fn the_values_of_the_readme_are_enough_and_its_secrets_are_all() {
     let folder = tempfile::tempdir().unwrap();
     let values = folder.path().join("my-values.yaml");
     std::fs::write(&values, in_readme("my-values.yaml <<'YAML'\n", "YAML\n")).unwrap();
-    let objects = rendered(values.to_str().unwrap(), &[]);
+    let values = values.to_str().unwrap();
+    let (code, said) = check(values, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let objects = rendered(values, &[]);
     let commands = in_readme("**Kubernetes**", "my-values.yaml");
     let volumes = pod(&objects)["volumes"].as_array().unwrap();
     let mut secrets: Vec<&str> =
