@@ -7,6 +7,7 @@ use crate::{domain::Limits, store::TAKEOVER_AFTER};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
 /// A commit that runs for longer would be taken for dead, and be made again by a retry: see [`TAKEOVER_AFTER`], which leaves
 /// a minute for the last request that it has begun.
 const MAX_COMMIT_S: u64 = 120;
@@ -30,16 +31,20 @@ impl Checker<'_> {
         self.count("limits.streams_per_connection", 1..=10_000, &mut given.streams_per_connection);
         self.count("limits.connections", 1..=1_000_000, &mut given.connections);
         self.count("limits.calls_in_flight", 1..=1_000_000, &mut given.calls_in_flight);
-        self.count("limits.commits_in_flight", 1..=1_000, &mut given.commits_in_flight);
+        self.count(
+            "limits.request_bytes_in_flight",
+            MIB..=64 * GIB,
+            &mut given.request_bytes_in_flight,
+        );
+        self.count(
+            "limits.request_bytes_in_flight_per_caller",
+            MIB..=64 * GIB,
+            &mut given.request_bytes_in_flight_per_caller,
+        );
         self.count(
             "limits.calls_in_flight_per_caller",
             1..=1_000_000,
             &mut given.calls_in_flight_per_caller,
-        );
-        self.count(
-            "limits.commits_in_flight_per_caller",
-            1..=1_000,
-            &mut given.commits_in_flight_per_caller,
         );
         self.count(
             "limits.calls_per_second_per_caller",
@@ -47,6 +52,13 @@ impl Checker<'_> {
             &mut given.calls_per_second_per_caller,
         );
         self.count("limits.burst_per_caller", 1..=1_000_000, &mut given.burst_per_caller);
+        let least = limits.request_bytes_in_flight.min(limits.request_bytes_in_flight_per_caller);
+        if least < limits.commit_bytes {
+            self.wrong(
+                "limits.request_bytes_in_flight and limits.request_bytes_in_flight_per_caller must be at least limits.commit_bytes: \
+                 the largest commit could never come in",
+            );
+        }
         limits
     }
 

@@ -31,12 +31,13 @@ pub struct Limits {
     pub keepalive_timeout: Duration,
     /// Calls at once; one more is refused.
     pub calls_in_flight: usize,
-    /// CommitFiles at once; one more is refused. Each takes up to some times `commit_bytes` of memory.
-    pub commits_in_flight: usize,
     /// Calls at once of one caller, so that none takes all of them.
     pub calls_in_flight_per_caller: usize,
-    /// CommitFiles at once of one caller, so that none takes all of their few places.
-    pub commits_in_flight_per_caller: usize,
+    /// Bytes that the requests of all calls under way may have; what comes beyond is refused. The broker takes up to one and a
+    /// half times as much of memory for them.
+    pub request_bytes_in_flight: usize,
+    /// Bytes that the requests of one caller's calls under way may have, so that none takes all of them.
+    pub request_bytes_in_flight_per_caller: usize,
     /// Calls that one caller may make in a second, on average.
     pub calls_per_second_per_caller: u32,
     /// Calls that one caller may make at once after a pause.
@@ -60,9 +61,9 @@ impl Default for Limits {
             keepalive_interval: Duration::from_secs(60),
             keepalive_timeout: Duration::from_secs(20),
             calls_in_flight: 4_000,
-            commits_in_flight: 8,
+            request_bytes_in_flight: 384 * 1024 * 1024,
             calls_in_flight_per_caller: 2_000,
-            commits_in_flight_per_caller: 6,
+            request_bytes_in_flight_per_caller: 288 * 1024 * 1024,
             calls_per_second_per_caller: 10_000,
             burst_per_caller: 20_000,
             audit_timeout: Duration::from_secs(2),

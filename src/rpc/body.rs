@@ -7,26 +7,50 @@ use std::{
 };
 
 use http_body::{Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until};
 use tonic::{Status, body::Body, codegen::Bytes};
+use tracing::info;
 
-use super::quota::Ticket;
+use super::{arrival::Arrival, call::REQUEST_ID, present::presentable, quota::Ticket, status};
+use crate::broker::Error;
 
-/// The body of a request, until its call's time is over: who sends it slowly, or a stream that never ends, would hold its
-/// place for as long as it likes.
-pub(super) struct Timely {
+/// The body of a request. It has to come in the time of its call: who sends it slowly, or a stream that never ends, would hold
+/// its place for as long as it likes. And its bytes are counted: nobody may fill the memory.
+pub(super) struct Incoming {
     body: Body,
+    arrival: Arrival,
     end: Pin<Box<Sleep>>,
+    /// Bytes that have come.
+    came: usize,
 }
 
-impl Timely {
-    /// `body`, which fails at `end` if it has not come by then.
-    pub fn new(body: Body, end: Instant) -> Body {
-        Body::new(Self { body, end: Box::pin(sleep_until(end)) })
+/// So many bytes of each request are not counted: most requests are smaller, and all of them together take little.
+const UNCOUNTED: usize = 16 * 1024;
+
+impl Incoming {
+    /// `body`, which fails when it has not come in time, or is more than there is room for.
+    pub fn around(body: Body, arrival: &Arrival) -> Body {
+        let end = Box::pin(sleep_until(arrival.deadline));
+        Body::new(Self { body, arrival: arrival.clone(), end, came: 0 })
+    }
+
+    fn count(&mut self, frame: &Frame<Bytes>) -> Result<(), Status> {
+        let before = self.came.saturating_sub(UNCOUNTED);
+        self.came = self.came.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+        let more = self.came.saturating_sub(UNCOUNTED) - before;
+        if more == 0 {
+            return Ok(());
+        }
+        self.arrival.place.add(more).map_err(|shed| {
+            let (error, request_id) = (Error::from(shed), self.arrival.request_id);
+            let reason = status::word(error.reason);
+            info!(reason, %request_id, caller = %self.arrival.caller, said = %error, "request not taken in");
+            status::of(presentable(error).with(REQUEST_ID, request_id), "")
+        })
     }
 }
 
-impl http_body::Body for Timely {
+impl http_body::Body for Incoming {
     type Data = Bytes;
     type Error = Status;
 
@@ -41,7 +65,9 @@ impl http_body::Body for Timely {
                 Status::deadline_exceeded("the request did not come in the time of its call");
             return Poll::Ready(Some(Err(late)));
         }
-        frame
+        frame.map(|frame| {
+            frame.map(|frame| frame.and_then(|frame| self.count(&frame).map(|()| frame)))
+        })
     }
 
     fn is_end_stream(&self) -> bool {
@@ -61,7 +87,7 @@ pub(super) struct Placed {
 
 impl Placed {
     /// `body`, which gives `place` back when it is dropped.
-    pub fn new(body: Body, place: Arc<Ticket>) -> Body {
+    pub fn around(body: Body, place: Arc<Ticket>) -> Body {
         Body::new(Self { body, _place: place })
     }
 }

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::{
     arrival::{Arrival, trace_id},
-    body::{Placed, Timely},
+    body::{Incoming, Placed},
     call::{REQUEST_ID, blank},
     deadline::Deadline,
     present::presentable,
@@ -117,11 +117,10 @@ where
             let (mut parts, body) = request.into_parts();
             match inner.let_in(&parts).await {
                 Ok(arrival) => {
-                    let (place, body) =
-                        (arrival.place.clone(), Timely::new(body, arrival.deadline));
+                    let (place, body) = (arrival.place.clone(), Incoming::around(body, &arrival));
                     parts.extensions.insert(arrival);
                     let answer = services.call(Request::from_parts(parts, body)).await?;
-                    Ok(answer.map(|body| Placed::new(body, place)))
+                    Ok(answer.map(|body| Placed::around(body, place)))
                 }
                 Err(status) => Ok(status.into_http()),
             }
@@ -152,7 +151,7 @@ impl Inner {
             let authenticated = self.authenticator.authenticate(peer, authorization(headers));
             let caller = caller.insert(authenticated.await.map_err(unknown)?);
             // Before anything else, so that whoever may do nothing is counted, too.
-            let place = self.quotas.take(caller, method == Some(Method::CommitFiles))?;
+            let place = self.quotas.take(caller)?;
             let place = taken.insert(Arc::new(place)).clone();
             if let Some(method) = method {
                 self.broker.may_call(caller, method)?;

@@ -31,21 +31,26 @@ use crate::{
 /// Never waited for.
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(50);
+/// More than half of what a caller may have under way.
+const BIG: [u8; 80_000] = [b'x'; 80_000];
 const ANY_HEADER: (&str, &str) = ("x-nothing", "at-all");
 
 async fn commit(world: &World, path: &str) -> Result<(), tonic::Status> {
-    timeout(LONG, world.commit("Add", vec![write(path, "x")])).await.unwrap().map(drop)
+    timeout(LONG, world.commit("Add", vec![write(path, BIG)])).await.unwrap().map(drop)
 }
 
 /// Whoever gives up and comes again could otherwise have any number of commits under way.
 #[tokio::test]
 async fn a_change_keeps_its_place_when_its_caller_is_gone() {
-    let mut world = World::configured(|config| config.limits.commits_in_flight = 1).await;
+    let mut world = World::configured(|config| {
+        config.limits.request_bytes_in_flight_per_caller = 100_000;
+    })
+    .await;
     world.register(ACCOUNT, INSTALLATION).await;
     world.configure(ACCOUNT, REPO).await;
     let gate = Gate::new();
     world.sim.fault(Fault::once("POST /graphql", Effect::Hold(gate.clone())));
-    let (account, message, files) = (ACCOUNT.into(), "Add".into(), vec![write("a.sql", "x")]);
+    let (account, message, files) = (ACCOUNT.into(), "Add".into(), vec![write("a.sql", BIG)]);
     let request = CommitFilesRequest { account, message, files, ..Default::default() };
     let mut client = world.broker.clone();
     let given_up = tokio::spawn(async move { client.commit_files(request).await });
@@ -58,7 +63,7 @@ async fn a_change_keeps_its_place_when_its_caller_is_gone() {
         world.get_connection(request).await.unwrap();
     }
     let refused = commit(&world, "b.sql").await.unwrap_err();
-    assert_reason(&refused, Code::Unavailable, "OVERLOADED");
+    assert_reason(&refused, Code::ResourceExhausted, "QUOTA_EXCEEDED");
     gate.open();
     world.until(async || commit(&world, "b.sql").await.ok()).await;
     world.finish().await;

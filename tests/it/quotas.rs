@@ -99,18 +99,45 @@ async fn a_broker_with_all_its_calls_under_way_sheds_the_next_one() {
     world.finish().await;
 }
 
+/// A commit of so many bytes.
+async fn commit(caller: &Caller, path: &str, bytes: usize) -> Result<(), Status> {
+    let request = ghbroker::proto::CommitFilesRequest {
+        account: ACCOUNT.into(),
+        message: "Add".into(),
+        files: vec![harness::write(path, vec![b'x'; bytes])],
+        ..Default::default()
+    };
+    caller.broker().commit_files(request).await.map(drop)
+}
+
 #[tokio::test]
-async fn commits_have_places_of_their_own() {
-    let world = world("commits_in_flight = 1").await;
+async fn requests_take_no_more_memory_than_configured() {
+    const MIB: usize = 1024 * 1024;
+    let limits = "commit_bytes = 2097152\nrequest_bytes_in_flight = 3145728\nrequest_bytes_in_flight_per_caller = 2097152";
+    let world = world(limits).await;
     let (one, other) = (world.workload("one").await, world.workload("other").await);
     let gate = Gate::new();
-    let call = held(&world, &one, "CommitFiles", &gate).await;
-    let shed = other.call("CommitFiles", ACCOUNT, "").await.unwrap_err();
+    world.sim.fault(Fault::once(MINT, Effect::Hold(gate.clone())));
+    let first = one.clone();
+    let held = tokio::spawn(async move { commit(&first, "a", MIB * 3 / 2).await });
+    gate.arrived(1).await;
+
+    let refused = commit(&one, "b", MIB).await.unwrap_err();
+    let details = assert_reason(&refused, Code::ResourceExhausted, "QUOTA_EXCEEDED");
+    let limit = &details.error_info().unwrap().metadata["limit"];
+    assert_eq!(limit, "limits.request_bytes_in_flight_per_caller");
+    let shed = commit(&other, "c", MIB * 7 / 4).await.unwrap_err();
     let details = assert_reason(&shed, Code::Unavailable, "OVERLOADED");
-    assert_eq!(details.error_info().unwrap().metadata["limit"], "limits.commits_in_flight");
+    let limit = &details.error_info().unwrap().metadata["limit"];
+    assert_eq!(limit, "limits.request_bytes_in_flight");
+    // Small requests are no question of memory.
+    one.call("GetConnection", ACCOUNT, "").await.unwrap_err();
     other.call("GetRepoToken", ACCOUNT, "").await.unwrap();
+
     gate.open();
-    call.await.unwrap().unwrap();
+    held.await.unwrap().unwrap();
+    commit(&one, "b", MIB * 3 / 2).await.unwrap();
+    commit(&other, "c", MIB * 7 / 4).await.unwrap();
     world.finish().await;
 }
 

@@ -15,7 +15,7 @@ use governor::{
     state::{InMemoryState, NotKeyed},
 };
 
-use super::Steady;
+use super::steady::Steady;
 use crate::domain::Clock;
 
 /// Refusals in a second that are told of: more than an operator reads, and 3 GB a day at most if an attacker makes them.

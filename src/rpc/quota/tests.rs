@@ -1,10 +1,11 @@
-use std::{future::Future, pin::Pin, sync::Mutex, thread};
+use std::{future::Future, pin::Pin, sync::Mutex, thread, time::Duration};
 
 use time::{OffsetDateTime, macros::datetime};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use super::*;
+use super::{rate::SWEEP_EVERY, *};
+use crate::{broker::Error, rpc::status};
 
 const NOW: OffsetDateTime = datetime!(2026-11-20 12:00:00 UTC);
 
@@ -41,15 +42,15 @@ fn caller(name: impl std::fmt::Display) -> Caller {
 }
 
 /// Why a call is refused.
-fn refused(quotas: &Quotas, caller: &Caller, commit: bool) -> (ShedKind, u64) {
-    let shed = quotas.take(caller, commit).unwrap_err();
+fn refused(quotas: &Quotas, caller: &Caller) -> (ShedKind, u64) {
+    let shed = quotas.take(caller).unwrap_err();
     assert_eq!(shed.subject, *caller);
     (shed.kind, shed.limit)
 }
 
 /// How many calls one after the other are let in until one is not.
 fn burst(quotas: &Quotas, caller: &Caller) -> usize {
-    (0..10_000).take_while(|_| quotas.take(caller, false).is_ok()).count()
+    (0..10_000).take_while(|_| quotas.take(caller).is_ok()).count()
 }
 
 fn slow() -> Limits {
@@ -61,52 +62,41 @@ fn one_caller_cannot_take_anothers_share() {
     let limits = Limits { calls_in_flight: 5, calls_in_flight_per_caller: 3, ..Limits::default() };
     let (quotas, _) = quotas(limits);
     let (greedy, modest) = (caller("greedy"), caller("modest"));
-    let greedy_calls: Vec<Ticket> = (0..3).map(|_| quotas.take(&greedy, false).unwrap()).collect();
-    assert_eq!(refused(&quotas, &greedy, false), (ShedKind::CallerInFlight, 3));
-    let first = quotas.take(&modest, false).unwrap();
-    let _second = quotas.take(&modest, false).unwrap();
-    assert_eq!(refused(&quotas, &modest, false), (ShedKind::Overloaded, 5));
+    let greedy_calls: Vec<Ticket> = (0..3).map(|_| quotas.take(&greedy).unwrap()).collect();
+    assert_eq!(refused(&quotas, &greedy), (ShedKind::CallerInFlight, 3));
+    let first = quotas.take(&modest).unwrap();
+    let _second = quotas.take(&modest).unwrap();
+    assert_eq!(refused(&quotas, &modest), (ShedKind::Overloaded, 5));
     drop(first);
-    let _third = quotas.take(&modest, false).unwrap();
+    let _third = quotas.take(&modest).unwrap();
     drop(greedy_calls);
-    assert!(quotas.take(&greedy, false).is_ok());
+    assert!(quotas.take(&greedy).is_ok());
 }
 
 #[test]
-fn commits_have_a_room_of_their_own() {
-    let (quotas, _) =
-        quotas(Limits { commits_in_flight: 1, calls_in_flight: 2, ..Limits::default() });
-    let (one, two) = (caller("one"), caller("two"));
-    let commit = quotas.take(&one, true).unwrap();
-    // One that finds no room gives back what it had taken before.
-    for _ in 0..10 {
-        assert_eq!(refused(&quotas, &two, true), (ShedKind::CommitsFull, 1));
-    }
-    let call = quotas.take(&two, false).unwrap();
-    drop(commit);
-    let _commit = quotas.take(&two, true).unwrap();
-    assert_eq!(refused(&quotas, &one, true).0, ShedKind::Overloaded);
-    drop(call);
-    assert_eq!(refused(&quotas, &one, true).0, ShedKind::CommitsFull);
-}
-
-#[test]
-fn one_caller_cannot_take_all_places_for_commits() {
-    let limits =
-        Limits { commits_in_flight: 3, commits_in_flight_per_caller: 2, ..Limits::default() };
-    let (quotas, _) = quotas(limits);
+fn bytes_of_requests_are_counted_until_their_calls_end() {
+    let (quotas, _) = quotas(Limits {
+        request_bytes_in_flight: 100,
+        request_bytes_in_flight_per_caller: 70,
+        ..Limits::default()
+    });
     let (greedy, modest) = (caller("greedy"), caller("modest"));
-    let mut commits: Vec<Ticket> = (0..2).map(|_| quotas.take(&greedy, true).unwrap()).collect();
-    assert_eq!(refused(&quotas, &greedy, true), (ShedKind::CallerCommits, 2));
-    drop(quotas.take(&greedy, false).unwrap());
-    let last = quotas.take(&modest, true).unwrap();
-    assert_eq!(refused(&quotas, &modest, true), (ShedKind::CommitsFull, 3));
-    commits.pop();
+    let (first, second) = (quotas.take(&greedy).unwrap(), quotas.take(&greedy).unwrap());
+    first.add(50).unwrap();
+    second.add(20).unwrap();
+    let met = |ticket: &Ticket, bytes| ticket.add(bytes).map_err(|shed| (shed.kind, shed.limit));
+    assert_eq!(met(&second, 1), Err((ShedKind::CallerBytes, 70)));
+    let other = quotas.take(&modest).unwrap();
+    assert_eq!(met(&other, 31), Err((ShedKind::BytesFull, 100)));
     // What was refused left nothing behind.
-    commits.push(quotas.take(&greedy, true).unwrap());
-    assert_eq!(refused(&quotas, &greedy, true), (ShedKind::CallerCommits, 2));
-    drop((commits, last));
-    assert!(quotas.0.committing.is_empty());
+    assert_eq!(met(&other, 30), Ok(()));
+    assert_eq!(met(&other, usize::MAX), Err((ShedKind::CallerBytes, 70)));
+    drop(first);
+    assert_eq!(met(&other, 40), Ok(()));
+    assert_eq!(met(&second, 10), Ok(()));
+    drop((second, other));
+    assert_eq!(quotas.0.bytes.load(Ordering::Relaxed), 0);
+    assert!(quotas.0.by_caller.is_empty());
 }
 
 #[test]
@@ -114,7 +104,7 @@ fn a_caller_has_a_burst_and_then_a_rate_of_its_own() {
     let (quotas, clock) = quotas(slow());
     let (fast, other) = (caller("fast"), caller("other"));
     assert_eq!(burst(&quotas, &fast), 5);
-    let shed = quotas.take(&fast, false).unwrap_err();
+    let shed = quotas.take(&fast).unwrap_err();
     assert_eq!((shed.kind, shed.limit), (ShedKind::CallerRate, 10));
     assert_eq!(shed.retry_after, Duration::from_millis(100));
     assert_eq!(burst(&quotas, &other), 5);
@@ -131,9 +121,9 @@ fn who_calls_too_often_takes_no_place() {
     let (quotas, _) = quotas(Limits { calls_in_flight: 1, ..slow() });
     let fast = caller("fast");
     burst(&quotas, &fast);
-    assert_eq!(refused(&quotas, &fast, false).0, ShedKind::CallerRate);
-    let _only = quotas.take(&caller("other"), false).unwrap();
-    assert_eq!(refused(&quotas, &fast, false).0, ShedKind::CallerRate);
+    assert_eq!(refused(&quotas, &fast).0, ShedKind::CallerRate);
+    let _only = quotas.take(&caller("other")).unwrap();
+    assert_eq!(refused(&quotas, &fast).0, ShedKind::CallerRate);
 }
 
 #[test]
@@ -158,23 +148,23 @@ fn a_clock_that_steps_neither_blocks_nor_panics() {
 fn nothing_is_kept_of_callers_that_are_gone() {
     let limits = Limits { burst_per_caller: 10_000, ..Limits::default() };
     let (quotas, clock) = quotas(limits);
-    let Counts { in_flight, rate, .. } = &*quotas.0;
-    let busy = quotas.take(&caller("busy"), false).unwrap();
+    let Counts { by_caller, rate, .. } = &*quotas.0;
+    let busy = quotas.take(&caller("busy")).unwrap();
     for number in 0..20 * SWEEP_EVERY {
-        drop(quotas.take(&caller(number), false).unwrap());
+        drop(quotas.take(&caller(number)).unwrap());
         clock.advance(1);
     }
-    assert_eq!(in_flight.len(), 1);
+    assert_eq!(by_caller.len(), 1);
     assert!(rate.limiter.len() <= SWEEP_EVERY + 1, "{}", rate.limiter.len());
     drop(busy);
-    assert!(in_flight.is_empty());
+    assert!(by_caller.is_empty());
 }
 
 #[test]
 fn a_limit_of_nothing_leaves_nothing_behind() {
     let (quotas, _) = quotas(Limits { calls_in_flight_per_caller: 0, ..Limits::default() });
-    assert_eq!(refused(&quotas, &caller("a"), false), (ShedKind::CallerInFlight, 0));
-    assert!(quotas.0.in_flight.is_empty());
+    assert_eq!(refused(&quotas, &caller("a")), (ShedKind::CallerInFlight, 0));
+    assert!(quotas.0.by_caller.is_empty());
     let rates = Limits { calls_per_second_per_caller: 0, burst_per_caller: 0, ..Limits::default() };
     assert_eq!(burst(&self::quotas(rates).0, &caller("a")), 1);
 }
@@ -184,7 +174,6 @@ fn many_threads_never_hold_more_than_the_limits() {
     const THREADS: usize = 8;
     let limits = Limits {
         calls_in_flight: 5,
-        commits_in_flight: 2,
         calls_in_flight_per_caller: 3,
         calls_per_second_per_caller: u32::MAX,
         burst_per_caller: u32::MAX,
@@ -192,33 +181,31 @@ fn many_threads_never_hold_more_than_the_limits() {
     };
     let (quotas, _) = quotas(limits);
     let callers = [caller("a"), caller("b"), caller("c")];
-    let held = Mutex::new([0_usize; 4]);
-    let change = |what: &[usize], by: isize| {
+    let held = Mutex::new([0_usize; 3]);
+    let change = |who: usize, by: isize| {
         let mut held = held.lock().unwrap();
-        for &index in what {
-            held[index] = held[index].strict_add_signed(by);
-        }
-        assert!(held[..3].iter().all(|of_caller| *of_caller <= 3), "{held:?}");
-        assert!(held[..3].iter().sum::<usize>() <= 5 && held[3] <= 2, "{held:?}");
+        held[who] = held[who].strict_add_signed(by);
+        assert!(held.iter().all(|of_caller| *of_caller <= 3), "{held:?}");
+        assert!(held.iter().sum::<usize>() <= 5, "{held:?}");
     };
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let (quotas, callers, change) = (&quotas, &callers, &change);
             scope.spawn(move || {
                 for round in 0..2_000 {
-                    let (who, commit) = ((thread + round) % 3, round % 2 == 0);
-                    let Ok(ticket) = quotas.take(&callers[who], commit) else { continue };
-                    let what: &[usize] = if commit { &[who, 3] } else { &[who] };
-                    change(what, 1);
-                    change(what, -1);
+                    let who = (thread + round) % 3;
+                    let Ok(ticket) = quotas.take(&callers[who]) else { continue };
+                    change(who, 1);
+                    drop(ticket.add(round));
+                    change(who, -1);
                     drop(ticket);
                 }
             });
         }
     });
-    assert!(quotas.0.in_flight.is_empty());
-    let all: Vec<Ticket> =
-        (0..5).map(|at| quotas.take(&callers[at % 3], at < 2).unwrap()).collect();
+    assert!(quotas.0.by_caller.is_empty());
+    assert_eq!(quotas.0.bytes.load(Ordering::Relaxed), 0);
+    let all: Vec<Ticket> = (0..5).map(|at| quotas.take(&callers[at % 3]).unwrap()).collect();
     assert_eq!(all.len(), 5);
 }
 
@@ -235,7 +222,7 @@ fn told(kind: ShedKind) -> tonic::Status {
 
 #[test]
 fn the_callers_own_limit_is_a_quota_failure() {
-    for kind in [ShedKind::CallerInFlight, ShedKind::CallerCommits, ShedKind::CallerRate] {
+    for kind in [ShedKind::CallerInFlight, ShedKind::CallerBytes, ShedKind::CallerRate] {
         let status = told(kind);
         assert_eq!(status.code(), Code::ResourceExhausted);
         let details = status.get_error_details();
@@ -248,7 +235,7 @@ fn the_callers_own_limit_is_a_quota_failure() {
 
 #[test]
 fn the_brokers_own_limit_is_no_fault_of_the_callers() {
-    for kind in [ShedKind::Overloaded, ShedKind::CommitsFull] {
+    for kind in [ShedKind::Overloaded, ShedKind::BytesFull] {
         let status = told(kind);
         assert_eq!(status.code(), Code::Unavailable);
         let details = status.get_error_details();
