@@ -385,7 +385,8 @@ fn the_configuration_says_what_the_values_say() {
         target = "/var/log/ghbroker/audit.jsonl"
         [limits]
         commit_bytes = 16777216
-        commits_in_flight = 4
+        request_bytes_in_flight = 67108864
+        request_bytes_in_flight_per_caller = 33554432
         [log]
         level = "debug"
         format = "text"
