@@ -130,7 +130,13 @@ pub async fn run(
     let guard = Guard::new(authenticator, broker.clone(), limits.clone(), clock.clone());
     let routes = rpc::routes(&broker, health.clone(), &limits)?;
     let connections = listen::connections(listeners.grpc, tls, &limits);
-    servers.spawn(serve(routes, Some(guard), connections, limits.clone(), stopping.clone()));
+    servers.spawn(serve(
+        routes,
+        Some(guard.clone()),
+        connections,
+        limits.clone(),
+        stopping.clone(),
+    ));
     if let Some(port) = listeners.health {
         // With places of its own: probes must get in where callers wait.
         let connections = listen::connections(port, None, &limits);
@@ -152,7 +158,7 @@ pub async fn run(
     background.shutdown().await;
     health::ready(&reporter, false).await;
     stop.send_replace(true);
-    let result = drain(servers).await;
+    let result = drain(servers, guard.idle()).await;
     if let Err(error) = audit.close().await {
         warn!(%error, "the end of the audit may be missing");
     }

@@ -1,6 +1,6 @@
 //! Serving a port, and the end of it.
 
-use std::{io, time::Duration};
+use std::{future::Future, io, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -54,14 +54,18 @@ fn jittered(age: Duration) -> Duration {
     age.mul_f64(rand::random_range(part))
 }
 
-/// Waits for the calls under way, but no longer than the grace: a client that keeps its stream open must not keep the
+/// Waits for the calls under way, and then until the broker is `idle`, but no longer than the grace: a client that keeps its stream open must not keep the
 /// process alive.
-pub(super) async fn drain(mut servers: JoinSet<Result<(), Error>>) -> Result<(), Error> {
+pub(super) async fn drain(
+    mut servers: JoinSet<Result<(), Error>>,
+    idle: impl Future<Output = ()>,
+) -> Result<(), Error> {
     let all = async {
         let mut result = Ok(());
         while let Some(ended) = servers.join_next().await {
             result = result.and(flatten(ended));
         }
+        idle.await;
         result
     };
     if let Ok(result) = tokio::time::timeout(GRACE, all).await {

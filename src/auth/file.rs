@@ -1,6 +1,10 @@
 //! Files that are read again while serving.
 
-use std::{fs::File, io, io::Read, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+};
 
 use zeroize::Zeroizing;
 
@@ -12,11 +16,11 @@ const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Reads a file of at most 1 MiB through its path, so that a symlink that was turned is followed. Blocks.
 pub fn read_file(path: &Path) -> Content {
-    let file = File::open(path)?;
-    // A pipe would block for ever, and a device never end.
-    if !file.metadata()?.is_file() {
+    // A pipe would block for ever, already when it is opened, and a device never end.
+    if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("is not a regular file"));
     }
+    let file = File::open(path)?;
     let mut content = Zeroizing::new(Vec::new());
     file.take(MAX_BYTES + 1).read_to_end(&mut content)?;
     if content.len() as u64 > MAX_BYTES {

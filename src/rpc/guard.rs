@@ -77,6 +77,11 @@ impl Guard {
         let inner = Inner { authenticator, broker, quotas, doorstep, refusals, limits };
         Self { inner: Arc::new(inner) }
     }
+
+    /// Waits until no call is under way: changes go on when their callers and their connections are gone.
+    pub async fn idle(&self) {
+        self.inner.quotas.idle().await;
+    }
 }
 
 impl<S> Layer<S> for Guard {

@@ -63,6 +63,13 @@ impl Quotas {
         }))
     }
 
+    /// Waits until no call is under way. New ones wait behind it, and so this is for the end.
+    pub async fn idle(&self) {
+        let all = self.0.limits.calls_in_flight.min(Semaphore::MAX_PERMITS);
+        // Fails for a semaphore that was closed, which this one never is, or has more than fit into a number.
+        drop(self.0.calls.acquire_many(u32::try_from(all).unwrap_or(u32::MAX)).await);
+    }
+
     /// Lets a call in, or says which limit it meets.
     ///
     /// The caller's own limits come first: whoever asks too often takes no place that is another's, not even for a moment.

@@ -32,7 +32,7 @@ use crate::{
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(50);
 /// More than half of what a caller may have under way.
-const BIG: [u8; 80_000] = [b'x'; 80_000];
+static BIG: [u8; 80_000] = [b'x'; 80_000];
 const ANY_HEADER: (&str, &str) = ("x-nothing", "at-all");
 
 async fn commit(world: &World, path: &str) -> Result<(), tonic::Status> {
@@ -67,6 +67,34 @@ async fn a_change_keeps_its_place_when_its_caller_is_gone() {
     gate.open();
     world.until(async || commit(&world, "b.sql").await.ok()).await;
     world.finish().await;
+}
+
+#[tokio::test]
+async fn a_change_whose_caller_is_gone_is_ended_before_the_broker_stops() {
+    let mut world = World::connected().await;
+    let gate = Gate::new();
+    world.sim.fault(Fault::once("POST /graphql", Effect::Hold(gate.clone())));
+    let (account, message, files) = (ACCOUNT.into(), "Add".into(), vec![write("a.sql", "x")]);
+    let request = CommitFilesRequest { account, message, files, ..Default::default() };
+    let mut client = world.broker.clone();
+    let given_up = tokio::spawn(async move { client.commit_files(request).await });
+    gate.arrived(1).await;
+    given_up.abort();
+    drop(given_up.await);
+    let address = world.address.clone();
+    let open = async {
+        while tokio::net::TcpStream::connect(&address).await.is_ok() {}
+        // Long enough for a broker to stop that waits for nothing.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        gate.open();
+    };
+    let (stopped, ()) = tokio::join!(world.stop(), open);
+    stopped.unwrap();
+    let last = world.audit().pop().unwrap();
+    assert_eq!((&last["rpc"], &last["phase"]), (&"CommitFiles".into(), &"end".into()));
+    assert!(last["commit"].is_string(), "{last}");
 }
 
 /// Without a deadline of its caller's, too: who sends a byte a second would hold its place for ever.

@@ -22,6 +22,9 @@ const ESCAPES: [&str; 45] = [
     "a\\b",
     "..\\a",
     "C:\\a",
+    "C:a",
+    "C:/a",
+    "C:",
     "a\0b",
     "a\nb",
     "a\rb",
@@ -95,7 +98,6 @@ async fn names_that_only_look_alike_are_fine() {
         "-rf",
         "日本語.sql",
         "e\u{301}.md",
-        "C:",
     ];
     let files = names.map(|name| write(name, "x")).to_vec();
     let done = world.commit_files(commit(files)).await.unwrap();
