@@ -54,7 +54,8 @@ fn jittered(age: Duration) -> Duration {
     age.mul_f64(rand::random_range(part))
 }
 
-/// Waits for the calls under way, and then until the broker is `idle`, but no longer than the grace: a client that keeps its stream open must not keep the
+/// Waits for the calls under way, and then until the broker is `idle`, but no longer than the grace: a client that keeps its
+/// stream open must not keep the
 /// process alive.
 pub(super) async fn drain(
     mut servers: JoinSet<Result<(), Error>>,

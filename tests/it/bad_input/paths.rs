@@ -5,7 +5,7 @@ use ghbroker::proto::*;
 use super::{assert_untouched, bad, commit, protected, untouched};
 use crate::harness::{ACCOUNT, REPO, World, delete, executable, write};
 
-const ESCAPES: [&str; 45] = [
+const ESCAPES: [&str; 48] = [
     "",
     "/",
     "/etc/passwd",
