@@ -26,7 +26,8 @@ fuzz_target!(|text: &str| {
     for caller in &callers {
         for method in Method::ALL {
             let may = |rule: &&Rule| rule.allows(method) && rule.names(caller);
-            assert_eq!(policy.may_call(caller, method), rules.iter().any(|rule| may(&rule)));
+            let by = rules.iter().find(may).map(|rule| rule.name.as_str());
+            assert_eq!(policy.may_call(caller, method), by, "{caller} {method}");
             for account in &accounts {
                 let by = rules
                     .iter()
