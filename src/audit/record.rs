@@ -6,6 +6,8 @@ use serde::{Serialize, Serializer, ser::Error};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
+use crate::domain::Caller;
+
 /// Whether something is about to be done, or its answer is about to leave.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,6 +106,34 @@ pub struct Record {
 }
 
 impl Record {
+    /// The end of a call of which only this is known yet; its time is that of its writing.
+    pub fn new(request_id: Uuid, caller: Option<&Caller>, rpc: String) -> Self {
+        Self {
+            time: OffsetDateTime::UNIX_EPOCH,
+            phase: Phase::End,
+            request_id,
+            trace_id: None,
+            caller: caller.map(Caller::to_string),
+            authenticated_by: caller.map_or("none", Caller::authenticated_by),
+            peer: None,
+            rpc,
+            account: None,
+            decision: Decision::Deny,
+            rule: None,
+            reason: None,
+            installation_id: None,
+            source: None,
+            repository_ids: Vec::new(),
+            requested_permissions: None,
+            granted_permissions: None,
+            cache: None,
+            expire_time: None,
+            hashed_token: None,
+            commit: None,
+            pull_request: None,
+        }
+    }
+
     /// The record as one line of JSON with its end. JSON escapes every control character, so no newline is inside of it.
     pub(super) fn to_line(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut line = serde_json::to_vec(self)?;

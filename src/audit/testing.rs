@@ -10,34 +10,13 @@ use tokio::sync::mpsc;
 use tracing::subscriber::{DefaultGuard, set_default, set_global_default};
 use uuid::uuid;
 
-use super::{Decision, Phase, Record};
+use super::Record;
 
 /// A record with little in it but its rpc.
 pub(super) fn record(rpc: &str) -> Record {
-    Record {
-        time: datetime!(2026-11-21 02:58:25.125 UTC),
-        phase: Phase::End,
-        request_id: uuid!("019aa4c5-1b1a-7c3e-8f00-0123456789ab"),
-        trace_id: None,
-        caller: None,
-        authenticated_by: "none",
-        peer: None,
-        rpc: rpc.to_owned(),
-        account: None,
-        decision: Decision::Deny,
-        rule: None,
-        reason: None,
-        installation_id: None,
-        source: None,
-        repository_ids: vec![],
-        requested_permissions: None,
-        granted_permissions: None,
-        cache: None,
-        expire_time: None,
-        hashed_token: None,
-        commit: None,
-        pull_request: None,
-    }
+    let request_id = uuid!("019aa4c5-1b1a-7c3e-8f00-0123456789ab");
+    let time = datetime!(2026-11-21 02:58:25.125 UTC);
+    Record { time, ..Record::new(request_id, None, rpc.to_owned()) }
 }
 
 /// The line of [`record`].

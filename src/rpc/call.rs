@@ -3,7 +3,6 @@
 use std::{future::Future, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
-use time::OffsetDateTime;
 use tokio::time::timeout_at;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument, error, info, info_span};
@@ -11,9 +10,9 @@ use uuid::Uuid;
 
 use super::{arrival::Arrival, present::presentable, status};
 use crate::{
-    audit::{Decision, Phase, Record},
+    audit::Record,
     broker::{self, Broker, Error, Reason, Trail},
-    domain::{AccountId, Caller, Method, redact},
+    domain::{AccountId, Method, redact},
     telemetry::causes,
 };
 
@@ -41,38 +40,11 @@ pub(super) fn open<T>(
 ) -> Result<(Call, T), Status> {
     let arrival = request.extensions().get::<Arrival>().cloned();
     let arrival = arrival.ok_or_else(|| Status::internal(BUG))?;
-    let mut record = blank(arrival.request_id, Some(&arrival.caller), method.name().to_owned());
+    let mut record =
+        Record::new(arrival.request_id, Some(&arrival.caller), method.name().to_owned());
     (record.peer, record.trace_id) = (Some(arrival.peer), arrival.trace_id.clone());
     let trail = Trail::new(record);
     Ok((Call { broker: broker.clone(), arrival, method, trail }, request.into_inner()))
-}
-
-/// The line of the audit that a call begins with.
-pub(super) fn blank(request_id: Uuid, caller: Option<&Caller>, rpc: String) -> Record {
-    Record {
-        time: OffsetDateTime::UNIX_EPOCH,
-        phase: Phase::End,
-        request_id,
-        trace_id: None,
-        caller: caller.map(Caller::to_string),
-        authenticated_by: caller.map_or("none", Caller::authenticated_by),
-        peer: None,
-        rpc,
-        account: None,
-        decision: Decision::Deny,
-        rule: None,
-        reason: None,
-        installation_id: None,
-        source: None,
-        repository_ids: Vec::new(),
-        requested_permissions: None,
-        granted_permissions: None,
-        cache: None,
-        expire_time: None,
-        hashed_token: None,
-        commit: None,
-        pull_request: None,
-    }
 }
 
 impl Call {

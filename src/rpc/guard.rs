@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::{
     arrival::{Arrival, trace_id},
     body::{Incoming, Placed},
-    call::{REQUEST_ID, blank},
+    call::REQUEST_ID,
     deadline::Deadline,
     present::presentable,
     quota::{self, Quotas, Refusals},
@@ -146,7 +146,7 @@ impl Inner {
             let path = || shown(request.uri.path());
             let rpc = method.map_or_else(path, |method| method.to_string());
             let (peer, trace_id) = (peer.map(|peer| peer.address), trace_id(headers));
-            Record { peer, trace_id, ..blank(request_id, caller, rpc) }
+            Record { peer, trace_id, ..Record::new(request_id, caller, rpc) }
         };
         // Who is refused keeps its place until that is written down.
         let (mut caller, mut taken) = (None, None);
