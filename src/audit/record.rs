@@ -65,8 +65,9 @@ pub struct Record {
     pub rpc: String,
     /// The account that it was called for.
     pub account: Option<String>,
-    /// Whether the caller may.
-    pub decision: Decision,
+    /// Whether the caller may; none for a call that ended before that was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
     /// Name of the policy's rule that allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
@@ -118,7 +119,7 @@ impl Record {
             peer: None,
             rpc,
             account: None,
-            decision: Decision::Deny,
+            decision: None,
             rule: None,
             reason: None,
             installation_id: None,
@@ -178,7 +179,7 @@ mod tests {
             authenticated_by: "mtls",
             peer: Some("[2001:db8::1]:50412".parse().unwrap()),
             account: Some("acme".to_owned()),
-            decision: Decision::Allow,
+            decision: Some(Decision::Allow),
             rule: Some("web reads".to_owned()),
             reason: Some("NOT_FOUND"),
             installation_id: Some(42),
@@ -217,7 +218,7 @@ mod tests {
         let expected = concat!(
             r#"{"time":"2026-11-21T02:58:25.125Z","phase":"end","#,
             r#""request_id":"019aa4c5-1b1a-7c3e-8f00-0123456789ab","caller":null,"#,
-            r#""authenticated_by":"none","rpc":"/x.Y/Z","account":null,"decision":"deny"}"#,
+            r#""authenticated_by":"none","rpc":"/x.Y/Z","account":null}"#,
             "\n"
         );
         assert_eq!(line("/x.Y/Z"), expected);

@@ -65,7 +65,7 @@ impl Broker {
         let rule = self.inner.parts.policy.load().may_call(caller, method).map(str::to_owned);
         let rule = rule.ok_or_else(|| not_allowed(&caller.to_string(), method.name()))?;
         trail.note(|record| {
-            record.decision = Decision::Allow;
+            record.decision = Some(Decision::Allow);
             record.rule = Some(rule);
         });
         self.conclude(trail, None).await
@@ -83,10 +83,11 @@ impl Broker {
         trail.note(|record| record.account = Some(account.to_string()));
         let grant = self.inner.parts.policy.load().admit(caller, method, account);
         let grant = grant.ok_or_else(|| {
+            trail.note(|record| record.decision = Some(Decision::Deny));
             not_allowed(&caller.to_string(), &format!("{method} for this account"))
         })?;
         trail.note(|record| {
-            record.decision = Decision::Allow;
+            record.decision = Some(Decision::Allow);
             record.rule = Some(grant.rule().to_owned());
         });
         if method.changes() {
@@ -192,7 +193,7 @@ impl Call {
     }
 
     fn deny(&self) {
-        self.trail.note(|record| record.decision = Decision::Deny);
+        self.trail.note(|record| record.decision = Some(Decision::Deny));
     }
 
     fn refused(&self, what: &str) -> Error {

@@ -32,7 +32,7 @@ use super::{
     status,
 };
 use crate::{
-    audit::Record,
+    audit::{Decision, Record},
     auth::{Authenticator, Peer, Refused},
     broker::{Broker, Error, Reason, Trail},
     domain::{Caller, Clock, Limits, Method, redact},
@@ -182,7 +182,10 @@ impl Inner {
         Err(self.refuse(record(caller.as_ref()), refused).await)
     }
 
-    async fn refuse(&self, record: Record, error: Error) -> Status {
+    async fn refuse(&self, mut record: Record, error: Error) -> Status {
+        if matches!(error.reason, Reason::CallerNotAuthenticated | Reason::CallerNotAllowed) {
+            record.decision = Some(Decision::Deny);
+        }
         let (reason, request_id) = (status::word(error.reason), record.request_id);
         let peer = record.peer.map(|peer| peer.to_string());
         let told = self.refusals.tell();

@@ -121,6 +121,10 @@ async fn a_failure_has_its_word_and_what_was_known_by_then() {
     let (reason, decision) = (&line["reason"], &line["decision"]);
     assert_eq!((reason, decision), (&json!("ACCOUNT_NOT_CONNECTED"), &json!("allow")));
     assert_eq!(line["hashed_token"], Value::Null);
+    world.get_repo_token(proto::GetRepoTokenRequest::default()).await.unwrap_err();
+    let line = ends(&world, "GetRepoToken").pop().unwrap();
+    let (reason, decision) = (&line["reason"], &line["decision"]);
+    assert_eq!((reason, decision), (&json!("INVALID_FIELD"), &Value::Null), "not decided");
     world.finish().await;
 }
 
