@@ -262,6 +262,19 @@ impl Broker {
     /// One that is `bound` is found by its id when it has another name now.
     pub(super) async fn probe_token(
         &self,
+        call: &Call,
+        credential: &Credential,
+        repository: &RepoName,
+        bound: Option<RepoId>,
+    ) -> Result<RepoToken, Error> {
+        call.trail.note(|record| record.requested_permissions = Some(PROBE.to_map()));
+        let token = self.find_probe(call.account(), credential, repository, bound).await?;
+        call.trail.note(|record| token.note(record));
+        Ok(token)
+    }
+
+    async fn find_probe(
+        &self,
         account: &AccountId,
         credential: &Credential,
         repository: &RepoName,

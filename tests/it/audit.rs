@@ -84,6 +84,23 @@ async fn a_stale_token_and_a_pat_say_what_they_are() {
     world.finish().await;
 }
 
+/// GitHub's audit log shows what was read with these tokens by their hashes.
+#[tokio::test]
+async fn a_token_that_only_looked_is_in_the_audit_by_its_hash() {
+    let world = World::connected().await;
+    let request = proto::VerifyRepoRequest { account: ACCOUNT.into(), ..Default::default() };
+    world.verify_repo(request).await.unwrap();
+    let lines = [ends(&world, "ConfigureRepo"), ends(&world, "VerifyRepo")].concat();
+    let [configured, verified] = &lines[..] else { panic!("{lines:?}") };
+    for line in &lines {
+        assert_eq!(line["requested_permissions"], json!({"contents": "read", "metadata": "read"}));
+        assert_eq!((&line["cache"], &line["source"]), (&json!("miss"), &json!("app_installation")));
+        assert!(line["hashed_token"].is_string(), "{line}");
+    }
+    assert_ne!(configured["hashed_token"], verified["hashed_token"], "each was minted for itself");
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn what_changes_something_is_written_down_before_and_after() {
     let world = World::connected().await;

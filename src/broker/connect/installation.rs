@@ -61,7 +61,7 @@ impl Broker {
             return Err(not_owned());
         }
         if let Some(code) = &request.code {
-            self.prove_owner(code, id).await?;
+            self.prove_owner(call, code, id).await?;
         }
         let installation = Installation {
             account: account.clone(),
@@ -99,10 +99,18 @@ impl Broker {
 
     /// Installation ids can be guessed, and the App's own key can read every one: only the user who came back from
     /// GitHub can show that this one is theirs.
-    async fn prove_owner(&self, code: &Token, id: InstallationId) -> Result<(), Error> {
+    async fn prove_owner(
+        &self,
+        call: &Call,
+        code: &Token,
+        id: InstallationId,
+    ) -> Result<(), Error> {
         let github = self.github();
         let seen = match github.exchange_code(code.expose()).await {
-            Ok(user) => github.user_installations(&user).await,
+            Ok(user) => {
+                call.trail.note(|record| record.hashed_token = Some(user.hashed()));
+                github.user_installations(&user).await
+            }
             Err(error) => Err(error),
         };
         match seen {

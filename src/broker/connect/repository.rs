@@ -9,7 +9,7 @@ use crate::{
         error::Error,
         refusal,
     },
-    domain::{AccountId, Binding, BranchName, RepoName, Subdirectory},
+    domain::{Binding, BranchName, RepoName, Subdirectory},
     github::Repository,
 };
 
@@ -39,7 +39,7 @@ impl Broker {
         let account = call.account();
         let credential = self.credential(account).await?;
         call.trail.note(|record| credential.note(record));
-        let found = self.look_up(account, &credential, &request.repository).await?;
+        let found = self.look_up(&call, &credential, &request.repository).await?;
         call.trail.note(|record| record.repository_ids = vec![found.id.0]);
         // It may have another name now.
         let call = call.for_repository(Some(&found.name))?;
@@ -83,14 +83,14 @@ impl Broker {
     /// A repository as the account's credential sees it.
     async fn look_up(
         &self,
-        account: &AccountId,
+        call: &Call,
         credential: &Credential,
         repository: &RepoName,
     ) -> Result<Repository, Error> {
         if let Credential::Pat(pat) = credential {
             self.usable(pat)?;
         }
-        let token = self.probe_token(account, credential, repository, None).await?;
+        let token = self.probe_token(call, credential, repository, None).await?;
         let context = refusal::Context { source: credential.source(), repository };
         self.look_at(&token, repository).await.map_err(|error| context.explain(error))
     }

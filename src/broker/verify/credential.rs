@@ -42,7 +42,6 @@ impl Check<'_> {
     }
 
     async fn installation(&mut self, id: InstallationId) -> Result<Option<Granted>, Error> {
-        let account = self.account;
         let code = FindingCode::CredentialValid;
         let (status, granted) = match self.broker.github().installation(id).await {
             Ok(found) if found.suspended => {
@@ -60,7 +59,7 @@ impl Check<'_> {
             }
             Err(error) => return Err(refusal::cannot_ask(error)),
         };
-        self.broker.note_installation(account, id, status).await;
+        self.broker.note_installation(self.call.account(), id, status).await;
         Ok(granted)
     }
 

@@ -14,7 +14,7 @@ use super::{
     error::Error,
 };
 use crate::{
-    domain::{AccountId, Binding, BranchName, CredentialSource, RepoId, RepoName},
+    domain::{Binding, BranchName, CredentialSource, RepoId, RepoName},
     github::Repository,
 };
 
@@ -88,7 +88,7 @@ pub struct Findings {
 /// One verification on its way: what it works with, and what it found.
 struct Check<'a> {
     broker: &'a Broker,
-    account: &'a AccountId,
+    call: &'a Call,
     request: &'a VerifyRequest,
     binding: Option<Binding>,
     findings: Vec<Finding>,
@@ -107,7 +107,7 @@ impl Broker {
         let bound = binding.as_ref().map(|binding| binding.repository.clone());
         let name = request.repository.clone().or(bound).ok_or_else(|| not_bound(None))?;
         let mut check =
-            Check { broker: self, account, request: &request, binding, findings: Vec::new() };
+            Check { broker: self, call: &call, request: &request, binding, findings: Vec::new() };
         let repository = check.run(&credential, &name).await?;
         let ids = repository.iter().map(|repository| repository.id.0).collect();
         call.trail.note(|record| record.repository_ids = ids);

@@ -20,8 +20,8 @@ impl Check<'_> {
     ) -> Result<Option<(Token, Repository)>, Error> {
         let code = FindingCode::RepositoryResolves;
         let bound = self.binding.as_ref().map(|binding| binding.repository_id);
-        let account = self.account;
-        let token = match self.broker.probe_token(account, credential, name, bound).await {
+        let call = self.call;
+        let token = match self.broker.probe_token(call, credential, name, bound).await {
             Ok(token) => token,
             Err(error) if error.reason == Reason::RepoNotAccessible => {
                 self.failed(
