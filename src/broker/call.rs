@@ -126,15 +126,21 @@ impl Call {
     pub(super) fn for_repository(&self, name: Option<&RepoName>) -> Result<Self, Error> {
         match name {
             Some(name) => self
-                .narrow(self.grant.repository(name))
+                .narrowed_or_denied(self.grant.repository(name))
                 .ok_or_else(|| self.refused("this repository")),
             None => Ok(self.clone()),
         }
     }
 
-    /// The call for a repository that was found bound. None is the same to the caller as no binding.
+    /// The call for the repository that was found bound. None is the same to the caller as no binding; the audit tells them
+    /// apart.
     pub(super) fn for_bound(&self, name: &RepoName) -> Option<Self> {
-        self.narrow(self.grant.repository(name))
+        self.narrowed_or_denied(self.grant.repository(name))
+    }
+
+    /// Whether the caller may know that a repository is bound.
+    pub(super) fn may_see(&self, name: &RepoName) -> bool {
+        self.grant.repository(name).is_some()
     }
 
     /// The call for a token with these permissions.
@@ -142,6 +148,7 @@ impl Call {
         match self.grant.permissions(asked) {
             Ok(grant) => Ok(self.narrowed(grant)),
             Err(missing) => {
+                self.deny();
                 Err(self.refused(&format!("a token with {missing}")).with("missing", missing))
             }
         }
@@ -149,11 +156,7 @@ impl Call {
 
     /// The call for a token that cannot be narrowed.
     pub(super) fn for_unnarrowed_token(&self) -> Option<Self> {
-        let narrowed = self.narrow(self.grant.unnarrowed_tokens());
-        if narrowed.is_none() {
-            self.deny();
-        }
-        narrowed
+        self.narrowed_or_denied(self.grant.unnarrowed_tokens())
     }
 
     /// The call for a branch beside staging and `production`, which no rule opens.
@@ -162,12 +165,7 @@ impl Call {
         branch: &BranchName,
         production: &BranchName,
     ) -> Option<Self> {
-        let grant = self.grant.work_branch(branch).filter(|_| branch != production);
-        let narrowed = self.narrow(grant);
-        if narrowed.is_none() {
-            self.deny();
-        }
-        narrowed
+        self.narrowed_or_denied(self.grant.work_branch(branch).filter(|_| branch != production))
     }
 
     /// The call for files at protected paths; or those of them that are not allowed.
@@ -181,7 +179,10 @@ impl Call {
             .inspect_err(|_| self.deny())
     }
 
-    fn narrow(&self, grant: Option<Grant>) -> Option<Self> {
+    fn narrowed_or_denied(&self, grant: Option<Grant>) -> Option<Self> {
+        if grant.is_none() {
+            self.deny();
+        }
         grant.map(|grant| self.narrowed(grant))
     }
 
@@ -197,7 +198,6 @@ impl Call {
     }
 
     fn refused(&self, what: &str) -> Error {
-        self.deny();
         let record = self.trail.record();
         let caller = record.caller.as_deref().unwrap_or_default();
         not_allowed(caller, &format!("{} for {what}", record.rpc))

@@ -52,7 +52,7 @@ impl Broker {
         if installation.is_none() && pat.is_none() && bindings.is_empty() {
             return Err(not_connected());
         }
-        bindings.retain(|binding| call.for_bound(&binding.repository).is_some());
+        bindings.retain(|binding| call.may_see(&binding.repository));
         let usable = |status: ConnectionStatus| status == ConnectionStatus::Active;
         let effective = match (&installation, &pat) {
             (Some(installation), _) if installation.id.is_some() => {

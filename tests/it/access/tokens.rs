@@ -146,8 +146,10 @@ async fn an_active_repository_outside_of_the_rule_is_as_none() {
     for rpc in ["VerifyRepo", "GetRepoToken", "CommitFiles", "OpenPromotionPr"] {
         let outside = web.call(rpc, "ours", &token).await.expect_err(rpc);
         assert_reason(&outside, Code::NotFound, "REPO_NOT_ACCESSIBLE");
+        assert_eq!(last_line(&world)["decision"], "deny", "the operator is told which it is");
         let none = web.call(rpc, "unbound", &token).await.expect_err(rpc);
         assert_eq!(said(&outside), said(&none), "{rpc}");
+        assert_eq!(last_line(&world)["decision"], "allow", "{rpc}");
     }
     assert_eq!(world.sim.requests().len(), asked);
     world.finish().await;
