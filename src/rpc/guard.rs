@@ -27,6 +27,7 @@ use super::{
     body::{Incoming, Placed},
     call::REQUEST_ID,
     deadline::Deadline,
+    edge::loggable,
     present::presentable,
     quota::{self, Quotas, Refusals},
     status,
@@ -35,7 +36,7 @@ use crate::{
     audit::{Decision, Record},
     auth::{Authenticator, Peer, Refused},
     broker::{Broker, Error, Reason, Trail},
-    domain::{Caller, Clock, Limits, Method, redact},
+    domain::{Caller, Clock, Limits, Method},
 };
 
 /// Health says of this broker whether it serves: for whoever has proven who it is.
@@ -44,8 +45,6 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 const REFLECTION: &str = "/grpc.reflection.";
 /// What a caller waits for the keys of its token's issuer to be read: they are not asked for more often.
 const RETRY_AFTER_KEYS: Duration = Duration::from_secs(10);
-/// Longest path of a call that is logged.
-const MAX_PATH: usize = 128;
 
 /// Puts the door before all services of a port.
 #[derive(Clone)]
@@ -143,7 +142,7 @@ impl Inner {
         let (headers, extensions) = (&request.headers, &request.extensions);
         let peer = extensions.get::<Peer>();
         let record = |caller: Option<&Caller>| {
-            let path = || shown(request.uri.path());
+            let path = || loggable(request.uri.path());
             let rpc = method.map_or_else(path, |method| method.to_string());
             let (peer, trace_id) = (peer.map(|peer| peer.address), trace_id(headers));
             Record { peer, trace_id, ..Record::new(request_id, caller, rpc) }
@@ -158,13 +157,14 @@ impl Inner {
             // Before anything else, so that whoever may do nothing is counted, too.
             let place = self.quotas.take(caller)?;
             let place = taken.insert(Arc::new(place)).clone();
-            if let Some(method) = method {
-                self.broker.may_call(caller, method)?;
-            }
-            if method == Some(Method::ServerReflection) {
+            match method {
                 // The services of others serve it: nobody asks again, or writes it down.
-                let trail = Trail::new(record(Some(&*caller)));
-                self.broker.admit_for_none(&trail, caller, Method::ServerReflection).await?;
+                Some(Method::ServerReflection) => {
+                    let trail = Trail::new(record(Some(&*caller)));
+                    self.broker.admit_for_none(&trail, caller, Method::ServerReflection).await?;
+                }
+                Some(method) => self.broker.may_call(caller, method)?,
+                None => {}
             }
             Ok(Arrival {
                 request_id,
@@ -231,11 +231,6 @@ fn method(path: &str) -> Option<Method> {
         return None;
     }
     path.rsplit('/').next()?.parse().ok()
-}
-
-/// A path as it is logged.
-fn shown(path: &str) -> String {
-    redact(&path.chars().take(MAX_PATH).collect::<String>())
 }
 
 /// The header; several are one that nobody can read.
