@@ -36,7 +36,7 @@ struct Given {
     protected_paths: Option<Vec<String>>,
 }
 
-/// Longest name of a rule: it is in every line of the audit.
+/// Longest name of a rule in characters: it is in every line of the audit.
 const MAX_NAME: usize = 100;
 
 pub(super) fn parse(text: &str) -> Result<Vec<Arc<Rule>>, Vec<String>> {
@@ -64,7 +64,7 @@ fn place(at: usize, name: &str) -> String {
 }
 
 fn is_name(name: &str) -> bool {
-    !name.trim().is_empty() && name.len() <= MAX_NAME && !name.contains(char::is_control)
+    !name.trim().is_empty() && name.chars().count() <= MAX_NAME && !name.contains(char::is_control)
 }
 
 /// Reads one rule, and collects its mistakes.
@@ -80,7 +80,9 @@ impl Reader<'_> {
 
     fn rule(&mut self, given: &Given) -> Option<Rule> {
         if !is_name(&given.name) {
-            self.wrong("name must be 1 to 100 characters without control characters");
+            self.wrong(&format!(
+                "name must be 1 to {MAX_NAME} characters, none of them a control character"
+            ));
         }
         let methods = self.methods(given);
         let callers = self.patterns("callers", &given.callers, Pattern::caller);
@@ -178,11 +180,10 @@ impl Reader<'_> {
     fn effective(&mut self, given: &Given, methods: Methods) {
         const TOKENS: Methods = Methods::of(&[Method::GetRepoToken]);
         const COMMITS: Methods = Methods::of(&[Method::CommitFiles]);
-        const PROMOTIONS: Methods = Methods::of(&[Method::CommitFiles, Method::OpenPromotionPr]);
         for (key, is_given, calls, what) in [
             ("permissions", given.permissions.is_some(), TOKENS, "GetRepoToken"),
             ("unnarrowed_tokens", given.unnarrowed_tokens.is_some(), TOKENS, "GetRepoToken"),
-            ("work_branches", given.work_branches.is_some(), PROMOTIONS, "CommitFiles"),
+            ("work_branches", given.work_branches.is_some(), COMMITS, "CommitFiles"),
             ("protected_paths", given.protected_paths.is_some(), COMMITS, "CommitFiles"),
         ] {
             if is_given && !methods.has_any(calls) {
@@ -214,7 +215,7 @@ mod tests {
             [[rule]]
             name = ""
             callers = ["anonymous"]
-            rpcs = ["GetRepoTokens", "SetPat"]
+            rpcs = ["GetRepoTokens", "OpenPromotionPr"]
             accounts = ["*"]
             repositories = ["acme"]
             permissions = { content = "read", contents = "all" }
@@ -240,6 +241,7 @@ mod tests {
             "rule 3: work_branches: \"a b\"",
             "rule 3: permissions has no effect: the rule does not allow GetRepoToken",
             "rule 3: protected_paths has no effect: the rule does not allow CommitFiles",
+            "rule 3: work_branches has no effect: the rule does not allow CommitFiles",
         ] {
             assert!(said.contains(part), "{part} is not in:\n{said}");
         }
