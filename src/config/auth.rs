@@ -77,8 +77,8 @@ impl Checker<'_> {
 
     fn algorithms(&mut self) -> Option<Vec<Algorithm>> {
         let names = self.file.texts("auth.service_account.algorithms")?;
-        let known = |name: &String| Algorithm::ALL.into_iter().find(|one| one.name() == name);
-        let algorithms: Option<Vec<_>> = names.iter().map(known).collect();
+        let algorithms: Option<Vec<Algorithm>> =
+            names.iter().map(|name| name.parse().ok()).collect();
         if algorithms.as_ref().is_none_or(Vec::is_empty) {
             let names = Algorithm::ALL.map(Algorithm::name).join(", ");
             self.wrong(format!("auth.service_account.algorithms must be some of {names}"));
