@@ -55,8 +55,7 @@ fn jittered(age: Duration) -> Duration {
 }
 
 /// Waits for the calls under way, and then until the broker is `idle`, but no longer than the grace: a client that keeps its
-/// stream open must not keep the
-/// process alive.
+/// stream open must not keep the process alive.
 pub(super) async fn drain(
     mut servers: JoinSet<Result<(), Error>>,
     idle: impl Future<Output = ()>,

@@ -35,7 +35,7 @@ impl ServiceAccountSettings {
 /// Checks ServiceAccount tokens. Cheap to clone; every clone shares the issuer's keys.
 ///
 /// The keys are read when the first token comes; when a token names one that is not known, at most once in 10 s; and,
-/// beside the calls, with the first token after 10 minutes. So a new key works at once. One that the issuer took back
+/// beside the calls, with the first token after 10 minutes. So a new key works within 10 s. One that the issuer took back
 /// is refused after 10 minutes of use, or with the second token after a rest. While the keys cannot be read, the last
 /// ones stay in use until they are an hour old; then every token is refused, in a way that says that it may pass.
 #[derive(Clone)]
