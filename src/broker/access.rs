@@ -1,67 +1,12 @@
-//! Which credential an account uses, and the token that it gives for one repository.
-
-use std::time::Duration;
-
-use time::OffsetDateTime;
+//! The right of an account to one of its repositories.
 
 use super::{
     Broker, Call,
+    credential::Credential,
     error::{Error, Reason},
-    refusal::{self, Context},
-    tokens::{Key, MintError},
+    refusal::Context,
 };
-use crate::{
-    audit::{Cache, Record},
-    crypto::Place,
-    domain::{
-        AccountId, Binding, BranchName, ConnectionStatus, CredentialSource, Installation,
-        InstallationId, Level, Pat, Permission, Permissions, RepoId, RepoName, SealedSecret, Token,
-    },
-    github::{self, Kind, MintedToken, RepoScope},
-    store::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE},
-};
-
-/// What looking at a repository needs: its description, its branches and their rules.
-const PROBE: Permissions = Permissions::NONE
-    .with(Permission::CONTENTS, Level::Read)
-    .with(Permission::METADATA, Level::Read);
-
-/// The staging branch where neither a request nor a binding names one.
-pub(super) fn default_staging() -> Result<BranchName, Error> {
-    "staging".parse().map_err(Error::internal)
-}
-
-/// What an account reaches GitHub with. An installation comes before a token: it is narrower and shorter-lived.
-pub(super) enum Credential {
-    /// An App installation, and its state as last seen.
-    App { id: InstallationId, status: ConnectionStatus },
-    /// A personal access token.
-    Pat(Box<OpenPat>),
-}
-
-/// A stored personal access token, decrypted for one call.
-pub(super) struct OpenPat {
-    pub token: Token,
-    pub about: Pat,
-    pub row_id: String,
-}
-
-impl Credential {
-    pub fn source(&self) -> CredentialSource {
-        match self {
-            Self::App { .. } => CredentialSource::AppInstallation,
-            Self::Pat(_) => CredentialSource::Pat,
-        }
-    }
-
-    /// What of it belongs into the audit.
-    pub fn note(&self, record: &mut Record) {
-        record.source = Some(self.source().as_str());
-        if let Self::App { id, .. } = self {
-            record.installation_id = Some(id.0);
-        }
-    }
-}
+use crate::domain::{AccountId, Binding, BranchName, RepoName};
 
 /// The right of an account to work with one of its repositories. There is no other way to a token for a repository.
 pub(super) struct Access {
@@ -81,97 +26,7 @@ impl Access {
     }
 }
 
-/// A token for one repository.
-#[derive(Clone)]
-pub(super) struct RepoToken {
-    pub token: Token,
-    pub expires_at: Option<OffsetDateTime>,
-    pub permissions: Permissions,
-    /// See [`Token::hashed`].
-    pub hashed: String,
-    /// Where it came from; none if it was there all the time.
-    pub cache: Option<Cache>,
-    /// The name that its repository has now, where it is known better than from the binding.
-    pub repository: Option<RepoName>,
-    /// Minted so recently that GitHub may not know it everywhere yet.
-    pub fresh: bool,
-    /// The repositories that it was minted for by name, if GitHub said their ids.
-    pub only: Option<Vec<RepoId>>,
-}
-
-impl From<&OpenPat> for RepoToken {
-    fn from(pat: &OpenPat) -> Self {
-        Self {
-            token: pat.token.clone(),
-            expires_at: pat.about.expires_at,
-            permissions: Permissions::NONE,
-            hashed: pat.token.hashed(),
-            cache: None,
-            repository: None,
-            fresh: false,
-            only: None,
-        }
-    }
-}
-
-impl From<MintedToken> for RepoToken {
-    fn from(minted: MintedToken) -> Self {
-        Self {
-            hashed: minted.token.hashed(),
-            cache: Some(Cache::Miss),
-            token: minted.token,
-            expires_at: Some(minted.expires_at),
-            permissions: minted.permissions,
-            repository: minted.repository,
-            fresh: true,
-            only: minted.repository_ids,
-        }
-    }
-}
-
-impl RepoToken {
-    /// What of it belongs into the audit.
-    fn note(&self, record: &mut Record) {
-        record.cache = self.cache;
-        record.expire_time = self.expires_at;
-        record.granted_permissions = Some(self.permissions.to_map());
-        record.hashed_token = Some(self.hashed.clone());
-    }
-}
-
-/// Where the sealed token of a PAT stands: what it is bound to when it is encrypted.
-pub(super) fn pat_place<'a>(
-    account: &'a AccountId,
-    row_id: &'a str,
-    row_version: i64,
-) -> Place<'a> {
-    Place { table: PAT_TOKEN_TABLE, column: PAT_TOKEN_COLUMN, account, row_id, row_version }
-}
-
 impl Broker {
-    /// The credential that `account` uses now.
-    pub(super) async fn credential(&self, account: &AccountId) -> Result<Credential, Error> {
-        let installation = self.store().installation(account).await?;
-        if let Some(Installation { id: Some(id), status, .. }) = installation {
-            return Ok(Credential::App { id, status });
-        }
-        match self.store().pat(account).await? {
-            Some((about, sealed)) => Ok(Credential::Pat(Box::new(self.open_pat(about, &sealed)?))),
-            None if installation.is_some() => Err(Error::new(
-                Reason::InstallationPending,
-                "the App waits for the approval of an owner of the GitHub organization",
-            )),
-            None => Err(not_connected()),
-        }
-    }
-
-    pub(super) fn open_pat(&self, about: Pat, sealed: &SealedSecret) -> Result<OpenPat, Error> {
-        let place = pat_place(&about.account, &sealed.row_id, sealed.row_version);
-        let plain = self.inner.parts.keys.open(&place, sealed).map_err(Error::internal)?;
-        let token = std::str::from_utf8(&plain).map_err(Error::internal)?.to_owned();
-        Ok(OpenPat { token: Token::new(token), about, row_id: sealed.row_id.clone() })
-    }
-
     /// The right of a call to its account's active repository, or to the bound one that it names.
     pub(super) async fn access(
         &self,
@@ -189,192 +44,11 @@ impl Broker {
         call.trail.note(|record| record.repository_ids = vec![binding.repository_id.0]);
         Ok(Access { call, binding, credential })
     }
-
-    /// A token for the repository of `access` with just `permissions`; with a PAT, the PAT. The audit will tell which.
-    pub(super) async fn repo_token(
-        &self,
-        access: &Access,
-        permissions: Permissions,
-        min_ttl: Duration,
-    ) -> Result<RepoToken, Error> {
-        let trail = &access.call.trail;
-        trail.note(|record| record.requested_permissions = Some(permissions.to_map()));
-        let token = self.find_token(access, permissions, min_ttl).await?;
-        trail.note(|record| token.note(record));
-        Ok(token)
-    }
-
-    async fn find_token(
-        &self,
-        access: &Access,
-        permissions: Permissions,
-        min_ttl: Duration,
-    ) -> Result<RepoToken, Error> {
-        let (id, status) = match &access.credential {
-            Credential::App { id, status } => (*id, *status),
-            Credential::Pat(pat) => {
-                self.usable(pat)?;
-                return Ok(RepoToken::from(&**pat));
-            }
-        };
-        let account = access.account();
-        let mut key = Key {
-            account: account.clone(),
-            installation: id,
-            repository: access.binding.repository_id,
-            permissions,
-        };
-        let mut got = self.inner.tokens.get(&key, min_ttl).await;
-        if matches!(&got, Err(error) if matches!(**error, MintError::GivenUp)) {
-            // The account was registered anew or disconnected while it waited: what it has now counts.
-            let now = self.access(&access.call, Some(&access.binding.repository)).await?;
-            if let Credential::App { id, .. } = now.credential {
-                key.installation = id;
-                got = self.inner.tokens.get(&key, min_ttl).await;
-            }
-        }
-        match got {
-            Ok(vended) => {
-                let fresh = vended.token.is_fresh(self.now());
-                if fresh && status != ConnectionStatus::Active {
-                    self.note_installation(account, key.installation, ConnectionStatus::Active)
-                        .await;
-                }
-                Ok(RepoToken {
-                    token: vended.token.token.clone(),
-                    expires_at: Some(vended.token.expires_at),
-                    permissions: vended.token.permissions,
-                    hashed: vended.token.hash.clone(),
-                    cache: Some(vended.cache),
-                    repository: vended.token.repository.clone(),
-                    fresh,
-                    only: None,
-                })
-            }
-            Err(error) => {
-                let id = key.installation;
-                Err(self.no_token(account, id, &access.context(), &error).await.caused_by(error))
-            }
-        }
-    }
-
-    /// A token to look at a repository that may not be bound yet. Not cached: it is for a name, and names change.
-    /// One that is `bound` is found by its id when it has another name now.
-    pub(super) async fn probe_token(
-        &self,
-        call: &Call,
-        credential: &Credential,
-        repository: &RepoName,
-        bound: Option<RepoId>,
-    ) -> Result<RepoToken, Error> {
-        call.trail.note(|record| record.requested_permissions = Some(PROBE.to_map()));
-        let token = self.find_probe(call.account(), credential, repository, bound).await?;
-        call.trail.note(|record| token.note(record));
-        Ok(token)
-    }
-
-    async fn find_probe(
-        &self,
-        account: &AccountId,
-        credential: &Credential,
-        repository: &RepoName,
-        bound: Option<RepoId>,
-    ) -> Result<RepoToken, Error> {
-        let id = match credential {
-            Credential::Pat(pat) => return Ok(RepoToken::from(&**pat)),
-            Credential::App { id, .. } => *id,
-        };
-        let context = Context { source: credential.source(), repository };
-        let probe = async |scope| match self.inner.tokens.mint_for(id, scope, PROBE).await {
-            Ok(minted) => Ok(RepoToken::from(minted)),
-            Err(error) => Err(self.no_token(account, id, &context, &error).await.caused_by(error)),
-        };
-        match (probe(RepoScope::Name(repository)).await, bound) {
-            (Err(error), Some(bound)) if error.reason == Reason::RepoNotAccessible => {
-                probe(RepoScope::Ids(&[bound])).await
-            }
-            (probed, _) => probed,
-        }
-    }
-
-    /// GitHub blocks a user for a while after many refused calls: a token known to be refused is not tried again.
-    pub(super) fn usable(&self, pat: &OpenPat) -> Result<(), Error> {
-        let ended = pat.about.expires_at.is_some_and(|end| end <= self.now());
-        if ended || pat.about.status != ConnectionStatus::Active {
-            let why = if ended { "has expired" } else { "was refused by GitHub" };
-            return Err(Error::new(
-                Reason::CredentialRejected,
-                format!(
-                    "the personal access token (…{}) {why}; store a new one with SetPat",
-                    pat.about.fingerprint
-                ),
-            ));
-        }
-        Ok(())
-    }
-
-    /// The token and the repository to work on, once GitHub has taken the token and shown the repository.
-    pub(super) async fn enter(
-        &self,
-        access: &Access,
-        permissions: Permissions,
-        min_ttl: Duration,
-    ) -> Result<(RepoToken, github::Repository), Error> {
-        let mut token = self.repo_token(access, permissions, min_ttl).await?;
-        let mut seen = self.look_at(&token, &access.binding.repository).await;
-        let rejected = matches!(&seen, Err(error) if error.kind == Kind::Unauthorized);
-        if rejected && self.inner.tokens.reject(access.account(), &token.token) {
-            // Somebody to whom it was handed out has revoked it: a new one works.
-            token = self.repo_token(access, permissions, min_ttl).await?;
-            seen = self.look_at(&token, &access.binding.repository).await;
-        }
-        match seen {
-            Ok(found) => {
-                same_repository(&access.binding, &found)?;
-                Ok((token, found))
-            }
-            Err(error) => Err(self.refused(access, error).await),
-        }
-    }
-
-    /// Looks at a repository: the first thing that is done with a token.
-    pub(super) async fn look_at(
-        &self,
-        token: &RepoToken,
-        repository: &RepoName,
-    ) -> Result<github::Repository, github::Error> {
-        let found = if token.fresh {
-            self.github().repository_for_fresh(&token.token, repository).await?
-        } else {
-            self.github().repository(&token.token, repository).await?
-        };
-        // A token is asked for by the name alone, which another owner's repository can have, too.
-        match &token.only {
-            Some(ids) if !ids.contains(&found.id) => Err(github::Error::only_public()),
-            _ => Ok(found),
-        }
-    }
 }
 
-/// Checks that a bound name still leads to the bound repository: names can be given away, ids cannot.
-fn same_repository(binding: &Binding, found: &github::Repository) -> Result<(), Error> {
-    let RepoId(bound) = binding.repository_id;
-    if found.id != binding.repository_id {
-        return Err(Error::new(
-            Reason::RepoNotAccessible,
-            format!(
-                "{} is another repository now (it was {bound} when it was configured); call ConfigureRepo anew",
-                binding.repository
-            ),
-        ));
-    }
-    if found.moved {
-        return Err(refusal::moved(&binding.repository, Some(&found.name)));
-    }
-    if found.archived || found.disabled {
-        return Err(refusal::read_only(&binding.repository));
-    }
-    Ok(())
+/// The staging branch where neither a request nor a binding names one.
+pub(super) fn default_staging() -> Result<BranchName, Error> {
+    "staging".parse().map_err(Error::internal)
 }
 
 pub(super) fn not_bound(repository: Option<&RepoName>) -> Error {
@@ -385,12 +59,5 @@ pub(super) fn not_bound(repository: Option<&RepoName>) -> Error {
     Error::new(
         Reason::RepoNotAccessible,
         format!("{what} configured for this account; call ConfigureRepo first"),
-    )
-}
-
-pub(super) fn not_connected() -> Error {
-    Error::new(
-        Reason::AccountNotConnected,
-        "this account is not connected to GitHub; call RegisterInstallation or SetPat first",
     )
 }

@@ -4,7 +4,8 @@ use tracing::warn;
 
 use super::{
     Broker,
-    access::{Access, Credential},
+    access::Access,
+    credential::Credential,
     error::{Error, Reason},
     refusal::{self, Context},
     tokens::MintError,

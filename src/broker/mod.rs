@@ -1,7 +1,7 @@
 //! The use cases: what the broker does, free of gRPC.
 //!
 //! * [`call`]: the calls that are let in, and what is noted of them.
-//! * [`access`]: which credential an account uses, and the token for one repository.
+//! * [`credential`]: which credential an account uses. [`access`]: its right to a repository. [`repo_token`]: the token for it.
 //! * [`tokens`]: the cache of installation tokens.
 //! * [`connect`]: registering, storing, binding, disconnecting.
 //! * [`verify`]: "save and test".
@@ -14,10 +14,12 @@ mod access;
 mod call;
 mod commit;
 mod connect;
+mod credential;
 mod error;
 mod learn;
 mod promote;
 mod refusal;
+mod repo_token;
 pub mod tokens;
 mod vend;
 mod verify;

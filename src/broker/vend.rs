@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::{
     Broker, Call,
-    access::Credential,
+    credential::Credential,
     error::{Error, Reason},
     refusal,
 };

@@ -5,7 +5,7 @@ use tracing::info;
 use crate::{
     broker::{
         Broker, Call,
-        access::not_connected,
+        credential::not_connected,
         error::{Error, Reason},
         refusal,
     },

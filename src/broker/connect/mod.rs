@@ -14,7 +14,7 @@ use tracing::{info, warn};
 pub use installation::{RegisterRequest, SetupAction};
 pub use repository::BindRequest;
 
-use super::{Broker, Call, access::not_connected, error::Error};
+use super::{Broker, Call, credential::not_connected, error::Error};
 use crate::domain::{AccountId, Binding, ConnectionStatus, CredentialSource, Installation, Pat};
 
 /// What an account is connected with.

@@ -5,7 +5,7 @@ use tracing::info;
 use crate::{
     broker::{
         Broker, Call,
-        access::pat_place,
+        credential::pat_place,
         error::{Error, Reason},
         refusal,
     },

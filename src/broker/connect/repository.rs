@@ -4,10 +4,7 @@ use tracing::info;
 
 use crate::{
     broker::{
-        Broker, Call,
-        access::{Credential, default_staging},
-        error::Error,
-        refusal,
+        Broker, Call, access::default_staging, credential::Credential, error::Error, refusal,
     },
     domain::{Binding, BranchName, RepoName, Subdirectory},
     github::Repository,

@@ -3,7 +3,7 @@
 use super::{Check, FindingCode};
 use crate::{
     broker::{
-        access::{Credential, OpenPat},
+        credential::{Credential, OpenPat},
         error::Error,
         refusal,
     },

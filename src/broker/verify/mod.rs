@@ -8,11 +8,7 @@ mod credential;
 mod repository;
 mod rules;
 
-use super::{
-    Broker, Call,
-    access::{Credential, not_bound},
-    error::Error,
-};
+use super::{Broker, Call, access::not_bound, credential::Credential, error::Error};
 use crate::{
     domain::{Binding, BranchName, CredentialSource, RepoId, RepoName},
     github::Repository,

@@ -3,7 +3,8 @@
 use super::{Check, FindingCode};
 use crate::{
     broker::{
-        access::{Credential, default_staging},
+        access::default_staging,
+        credential::Credential,
         error::{Error, Reason},
         refusal::{self, Context},
     },
