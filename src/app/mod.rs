@@ -6,8 +6,10 @@
 //! * [`mod@serve`]: serving a port, and draining. [`signal`]: when to stop.
 //! * [`harden`]: keeping the memory of the process to itself.
 //! * [`prune`]: forgetting what was kept for a time.
+//! * [`error`]: why it does not run.
 
 mod connection;
+mod error;
 mod harden;
 mod health;
 mod listen;
@@ -16,22 +18,22 @@ mod reload;
 mod serve;
 mod signal;
 
-use std::{future::Future, io, path::PathBuf, sync::Arc};
+use std::{future::Future, sync::Arc};
 
 use arc_swap::ArcSwap;
 use secrecy::ExposeSecret;
 use tokio::{sync::watch, task::JoinSet};
 use tracing::{info, warn};
 
+pub use error::Error;
 pub use harden::{Exposed, harden};
 pub use listen::Listeners;
-use reload::Follower;
 use serve::{drain, flatten, serve};
 pub use signal::until_signal;
 
 use crate::{
     audit::Audit,
-    auth::{Authenticator, Content, Tls, TlsFiles},
+    auth::Authenticator,
     broker::{Broker, Parts, tokens},
     config::Config,
     domain::{Clock, Policy},
@@ -39,51 +41,6 @@ use crate::{
     rpc::{self, Guard},
     store::{Settings, Store},
 };
-
-/// Why the broker does not start, or stopped by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A port cannot be bound.
-    #[error("cannot listen on {address}: is the port in use, or not yours to bind?")]
-    Listen {
-        /// The address.
-        address: std::net::SocketAddr,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// Files cannot be used; they could when the configuration was checked.
-    #[error("the {what} cannot be used: {mistakes}")]
-    Files {
-        /// What the files are.
-        what: &'static str,
-        /// Every mistake, each with its file.
-        mistakes: String,
-    },
-    /// The audit cannot be written.
-    #[error("the audit cannot be written")]
-    Audit(#[from] crate::audit::OpenError),
-    /// Callers cannot be authenticated.
-    #[error("callers cannot be authenticated")]
-    Auth(#[from] crate::auth::BuildError),
-    /// The database cannot be used.
-    #[error("the database cannot be opened or brought up to date")]
-    Store(#[from] crate::store::Error),
-    /// The client for GitHub cannot be built.
-    #[error("the client for GitHub cannot be built")]
-    GitHub(#[from] crate::github::BuildError),
-    /// The server failed.
-    #[error("the gRPC server failed")]
-    Serve(#[from] tonic::transport::Error),
-    /// A server's task was lost. Not with what is known of it: the message of a panic may hold what was being worked on.
-    #[error("a server ended without a word; if it panicked, the log says where")]
-    Lost,
-    /// A background task ended, which it does only by a panic. What the panic said is in no error: it may hold a secret.
-    #[error("a background task of the broker ended; this is a bug, and the line before says where")]
-    Background,
-    /// The contract cannot be served by reflection.
-    #[error("the descriptors of the contract cannot be served")]
-    Reflection(#[from] tonic_reflection::server::Error),
-}
 
 /// Brings the schema up to date.
 pub async fn migrate(config: &Config) -> Result<(), Error> {
@@ -103,11 +60,11 @@ pub async fn run(
     listeners.announce(config.tls.is_some(), &config.auth);
     let mut followed = JoinSet::new();
     let tls = match config.tls.clone() {
-        Some(files) => Some(follow_tls(files, &clock, &mut followed).await?),
+        Some(files) => Some(reload::tls(files, &clock, &mut followed).await?),
         None => None,
     };
     let policy = match config.policy.clone() {
-        Some(path) => follow_policy(path, &clock, &mut followed).await?,
+        Some(path) => reload::policy(path, &clock, &mut followed).await?,
         None => Arc::new(ArcSwap::from_pointee(Policy::anonymous())),
     };
     let audit = Audit::open(&config.audit, config.limits.audit_timeout)?;
@@ -163,37 +120,6 @@ pub async fn run(
         warn!(%error, "the end of the audit may be missing");
     }
     ended_early.and(result)
-}
-
-/// Reads the files of TLS, to be followed from then on.
-async fn follow_tls(
-    files: TlsFiles,
-    clock: &Arc<dyn Clock>,
-    followed: &mut JoinSet<()>,
-) -> Result<Arc<ArcSwap<Tls>>, Error> {
-    let (paths, verify_by) = (files.paths(), clock.clone());
-    let parse = move |contents: &[Content]| files.parse(contents, verify_by.clone());
-    let follower = Follower::start("certificates", paths, parse).await?;
-    let in_force = follower.in_force();
-    followed.spawn(follower.follow(clock.clone()));
-    Ok(in_force)
-}
-
-/// Reads the policy, to be followed from then on.
-async fn follow_policy(
-    path: PathBuf,
-    clock: &Arc<dyn Clock>,
-    followed: &mut JoinSet<()>,
-) -> Result<Arc<ArcSwap<Policy>>, Error> {
-    let parse = |contents: &[Content]| match contents {
-        [Ok(content)] => Policy::from_file(content),
-        [Err(error)] => Err(vec![error.to_string()]),
-        _ => Err(vec!["is not one file".to_owned()]),
-    };
-    let follower = Follower::start("policy", vec![path], parse).await?;
-    let in_force = follower.in_force();
-    followed.spawn(follower.follow(clock.clone()));
-    Ok(in_force)
 }
 
 /// Opens the database and brings its schema up to date.

@@ -4,13 +4,13 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{Context, SHA256};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{error, info};
 
 use super::Error;
 use crate::{
-    auth::{Content, read_file},
-    domain::Clock,
+    auth::{Content, Tls, TlsFiles, read_file},
+    domain::{Clock, Policy},
 };
 
 /// How often the files are read: soon after a change, and little work for files of a few KiB. They are read and compared
@@ -18,7 +18,7 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(5);
 
 /// What files say, made anew when they change.
-pub(super) struct Follower<T> {
+struct Follower<T> {
     /// What they are, for messages: "certificates".
     what: &'static str,
     paths: Vec<PathBuf>,
@@ -82,6 +82,37 @@ impl<T: Send + Sync + 'static> Follower<T> {
             ),
         }
     }
+}
+
+/// Reads the files of TLS, to be followed from then on.
+pub(super) async fn tls(
+    files: TlsFiles,
+    clock: &Arc<dyn Clock>,
+    followed: &mut JoinSet<()>,
+) -> Result<Arc<ArcSwap<Tls>>, Error> {
+    let (paths, verify_by) = (files.paths(), clock.clone());
+    let parse = move |contents: &[Content]| files.parse(contents, verify_by.clone());
+    let follower = Follower::start("certificates", paths, parse).await?;
+    let in_force = follower.in_force();
+    followed.spawn(follower.follow(clock.clone()));
+    Ok(in_force)
+}
+
+/// Reads the policy, to be followed from then on.
+pub(super) async fn policy(
+    path: PathBuf,
+    clock: &Arc<dyn Clock>,
+    followed: &mut JoinSet<()>,
+) -> Result<Arc<ArcSwap<Policy>>, Error> {
+    let parse = |contents: &[Content]| match contents {
+        [Ok(content)] => Policy::from_file(content),
+        [Err(error)] => Err(vec![error.to_string()]),
+        _ => Err(vec!["is not one file".to_owned()]),
+    };
+    let follower = Follower::start("policy", vec![path], parse).await?;
+    let in_force = follower.in_force();
+    followed.spawn(follower.follow(clock.clone()));
+    Ok(in_force)
 }
 
 /// Reads the files and makes something of them, away from the threads that serve. None if their contents are those that
