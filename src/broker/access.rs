@@ -8,7 +8,8 @@ use super::{
 };
 use crate::domain::{AccountId, Binding, BranchName, RepoName};
 
-/// The right of an account to work with one of its repositories. There is no other way to a token for a repository.
+/// The right of an account to work with one of its repositories. There is no other way to a token for a repository, but for one
+/// that only looks.
 pub(super) struct Access {
     /// Narrowed to the rules that allow this repository.
     pub call: Call,
