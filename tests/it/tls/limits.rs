@@ -130,3 +130,51 @@ async fn the_limits_of_a_connection_are_those_of_the_configuration() {
     drop(stream);
     broker.finish().await;
 }
+
+/// Types of the frames that the server sends to a client that greets and then says nothing, until it closes the connection.
+async fn frames_to_a_silent_client(change: fn(&mut Config)) -> Vec<u8> {
+    let mount = Mount::new();
+    mount.publish(&Authority::new("ours").server(), "");
+    let mut config = mount.config(false);
+    config.tls = None;
+    change(&mut config);
+    let broker = Broker::start(config).await;
+    let mut stream = broker.connect().await;
+    stream.write_all(HELLO).await.unwrap();
+    let (mut types, mut head) = (Vec::new(), [0; 9]);
+    while stream.read_exact(&mut head).await.is_ok() {
+        types.push(head[3]);
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        stream.read_exact(&mut payload).await.unwrap();
+    }
+    broker.finish().await;
+    types
+}
+
+/// Frame types of HTTP/2.
+const PINGED: u8 = 6;
+const GO_AWAY: u8 = 7;
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_is_taken_for_dead() {
+    let types = frames_to_a_silent_client(|config| {
+        config.limits.keepalive_interval = Duration::from_millis(50);
+        config.limits.keepalive_timeout = Duration::from_millis(50);
+    });
+    let types = types.await;
+    assert!(types.contains(&PINGED), "{types:?}");
+}
+
+#[tokio::test]
+async fn a_connection_is_ended_in_order_at_its_age() {
+    let types = frames_to_a_silent_client(|config| {
+        config.limits.connection_age = Duration::from_millis(50);
+        // What has to end it in the end: a client that is asked to leave and does not.
+        config.limits.keepalive_interval = Duration::from_millis(500);
+        config.limits.keepalive_timeout = Duration::from_millis(50);
+    });
+    let types = types.await;
+    let first = types.iter().find(|kind| [PINGED, GO_AWAY].contains(kind));
+    assert_eq!(first, Some(&GO_AWAY), "{types:?}");
+}
