@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tonic::{Code, Request, transport::Channel};
 
 use crate::harness::{
-    self, ACCOUNT, INSTALLATION, MINT, REPO, World, program::Program, status::assert_reason, write,
+    self, ACCOUNT, INSTALLATION, MINT, REPO, World, person, program::Program,
+    status::assert_reason, write,
 };
 
 fn ends(world: &World, rpc: &str) -> Vec<Value> {
@@ -98,6 +99,16 @@ async fn a_token_that_only_looked_is_in_the_audit_by_its_hash() {
         assert!(line["hashed_token"].is_string(), "{line}");
     }
     assert_ne!(configured["hashed_token"], verified["hashed_token"], "each was minted for itself");
+
+    let request = proto::RegisterInstallationRequest {
+        account: ACCOUNT.into(),
+        installation_id: INSTALLATION,
+        code: person::authorize(&world.sim, "alice").await,
+        ..Default::default()
+    };
+    world.register_installation(request).await.unwrap();
+    let line = ends(&world, "RegisterInstallation").pop().unwrap();
+    assert!(line["hashed_token"].is_string(), "the token of the user who came back: {line}");
     world.finish().await;
 }
 
