@@ -25,7 +25,7 @@ impl Methods {
         self.0 & others.0 != 0
     }
 
-    const fn and(self, other: Self) -> Self {
+    const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
@@ -34,7 +34,7 @@ impl Methods {
 const CONSUMER: Methods = Methods::of(&[Method::GetRepoToken, Method::ReportRejectedToken]);
 /// Commits and promotes, too.
 const COMMITTER: Methods =
-    CONSUMER.and(Methods::of(&[Method::CommitFiles, Method::OpenPromotionPr, Method::VerifyRepo]));
+    CONSUMER.with(Methods::of(&[Method::CommitFiles, Method::OpenPromotionPr, Method::VerifyRepo]));
 /// Connects accounts; gets no token, and commits nothing.
 const ADMIN: Methods = Methods::of(&[
     Method::RegisterInstallation,
