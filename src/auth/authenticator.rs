@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{BuildError, Peer, Refused, ServiceAccountSettings, ServiceAccounts};
-use crate::domain::{Caller, Clock, ServiceAccount, SpiffeId};
+use crate::domain::{Caller, Clock, SpiffeId};
 
 /// What callers have to show.
 #[derive(Clone, Debug)]
@@ -70,15 +70,15 @@ impl Authenticator {
             Mode::Nothing => Ok(Caller::Anonymous),
             Mode::Certificate => self.workload(peer).map(Caller::Workload),
             Mode::ServiceAccount(accounts) => {
-                account(accounts, authorization).await.map(Caller::ServiceAccount)
+                accounts.authenticate(authorization).await.map(Caller::ServiceAccount)
             }
             Mode::Either(accounts) if authorization.is_some() => {
-                account(accounts, authorization).await.map(Caller::ServiceAccount)
+                accounts.authenticate(authorization).await.map(Caller::ServiceAccount)
             }
             Mode::Either(_) => self.workload(peer).map(Caller::Workload),
             Mode::Both(accounts) => {
                 let workload = self.workload(peer)?;
-                Ok(Caller::Both(workload, account(accounts, authorization).await?))
+                Ok(Caller::Both(workload, accounts.authenticate(authorization).await?))
             }
         }
     }
@@ -87,11 +87,4 @@ impl Authenticator {
         let certificate = peer.certificate.as_ref().ok_or(Refused::NoCertificate)?;
         certificate.identity(self.clock.now())
     }
-}
-
-async fn account(
-    accounts: &ServiceAccounts,
-    authorization: Option<&[u8]>,
-) -> Result<ServiceAccount, Refused> {
-    accounts.authenticate(authorization).await
 }
