@@ -73,7 +73,7 @@ impl Broker {
         info!(
             account = %call.account(), %repository, source = source.as_str(),
             permissions = %request.permissions, stale,
-            hashed_token = granted.hashed, "token handed out"
+            hashed_token = granted.hashed, "token found for a caller"
         );
         Ok(VendedToken {
             clone_url: self.github().clone_url(&repository),

@@ -463,7 +463,7 @@ async fn leaves_no_trace(log_format: &str, tokens: TokenFormat) {
     let log = text(&traces.last().unwrap().1);
     for shown in [
         "TRACE",
-        "token handed out",
+        "token found for a caller",
         "call refused",
         "call refused at the door",
         "settings ACK",
