@@ -203,6 +203,10 @@ async fn bearer(path: &Path) -> Result<HeaderValue, Failure> {
 
 async fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     let failed = |cause| Failure::File { path: path.to_owned(), cause };
+    // A pipe would block a thread for ever, already when it is opened.
+    if !tokio::fs::metadata(path).await.map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("is not a regular file")));
+    }
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
     let mut content = Vec::new();
     let one_more = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
@@ -220,4 +224,20 @@ fn cause(error: &reqwest::Error) -> String {
         cause = Some(deeper);
     }
     cause.map_or_else(|| "the request failed".to_owned(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pipe_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("jwks.json");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let read = tokio::time::timeout(Duration::from_secs(10), read_file(&pipe, 10)).await;
+        assert!(matches!(read, Ok(Err(Failure::File { .. }))), "{read:?}");
+    }
 }
