@@ -75,6 +75,7 @@ impl Authenticator {
             Mode::Either(accounts) if authorization.is_some() => {
                 accounts.authenticate(authorization).await.map(Caller::ServiceAccount)
             }
+            Mode::Either(_) if peer.certificate.is_none() => Err(Refused::NoCredential),
             Mode::Either(_) => self.workload(peer).map(Caller::Workload),
             Mode::Both(accounts) => {
                 let workload = self.workload(peer)?;

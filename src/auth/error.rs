@@ -4,8 +4,18 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refused {
     /// No certificate, where one is needed.
-    #[error("no client certificate was sent; this broker knows its callers by one")]
+    #[error(
+        "no client certificate was sent; this broker knows its callers by one. Many clients leave out a certificate \
+         that none of the broker's authorities has signed, or whose intermediate is not in its file"
+    )]
     NoCertificate,
+    /// Nothing, where one of both would do.
+    #[error(
+        "neither a ServiceAccount token nor a client certificate was sent; send `authorization: Bearer TOKEN` with a \
+         token that is made for this broker, or a certificate. Many clients leave out a certificate that none of the \
+         broker's authorities has signed, or whose intermediate is not in its file"
+    )]
+    NoCredential,
     /// The certificate names no workload, or several.
     #[error("the client certificate must have exactly one URI name, and that a SPIFFE id")]
     NotOneSpiffeId,

@@ -177,7 +177,10 @@ impl Lab {
         }
         let status = self.call(at, rpc, account, &[line]).await.expect_err(rpc);
         match decision {
-            "who?" => assert_not_authenticated(&status, "no client certificate was sent"),
+            "who?" => assert_not_authenticated(
+                &status,
+                "neither a ServiceAccount token nor a client certificate was sent",
+            ),
             _ => assert_not_allowed(&status),
         }
         status

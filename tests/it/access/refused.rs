@@ -217,6 +217,12 @@ async fn where_either_will_do_a_bad_token_is_not_mended_by_a_good_certificate() 
         let status = ask(&world.caller(Some(&certificate), &[&header]).await).await;
         assert_not_authenticated(&status, says);
     }
+    // Who sends nothing is told of both ways in.
+    let status = ask(&world.caller(None, &[]).await).await;
+    assert_not_authenticated(
+        &status,
+        "neither a ServiceAccount token nor a client certificate was sent",
+    );
     // Who sends a good one is known by it, and not by the certificate.
     let other = format!("Bearer {}", KEY.token(&claims("other", world.now())));
     assert_not_allowed(&ask(&world.caller(Some(&certificate), &[&other]).await).await);
