@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{check::Checker, shown};
 use crate::{
-    auth::{Algorithm, KeySource, Required, ServiceAccountSettings, TlsFiles, read_file},
+    auth::{Algorithm, KeySource, Required, ServiceAccountSettings, read_file},
     domain::Policy,
 };
 
@@ -15,8 +15,9 @@ const DEFAULT_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 impl Checker<'_> {
     /// What callers have to prove.
-    pub(super) fn auth(&mut self, tls: Option<&TlsFiles>) -> Option<Required> {
-        let certificates = tls.is_some_and(|tls| tls.client_ca.is_some());
+    pub(super) fn auth(&mut self) -> Option<Required> {
+        // Whether the file is any good is said where it is tried.
+        let certificates = self.file.has("server.tls.client_ca");
         let tokens = self.file.has("auth.service_account");
         let settings = self.service_account(tokens);
         let required = self.file.text("auth.require");

@@ -34,7 +34,7 @@ pub(super) fn check(flags: &Flags, file: File) -> Result<Config, Mistakes> {
     let listen = checker.listen();
     let health_listen = checker.address("server.health_listen", &flags.health_listen);
     let tls = checker.tls();
-    let auth = checker.auth(tls.as_ref());
+    let auth = checker.auth();
     let policy = checker.policy();
     let has_policy = flags.policy.is_some() || checker.file.has("policy.file");
     checker.exposure(listen, tls.is_some(), auth.as_ref(), has_policy);

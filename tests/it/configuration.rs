@@ -54,6 +54,17 @@ fn every_mistake_is_reported_at_once() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_not_said_to_be_missing_from_the_configuration() {
+    let folder = folder();
+    let file = "[server.tls]\ncertificate = \"a\"\nprivate_key = \"b\"\nclient_ca = \"c\"\n[auth]\nrequire = \"mtls\"\n";
+    std::fs::write(folder.path().join("bad.toml"), file).unwrap();
+    let flags = ["check-config", "--config", "bad.toml", "--encryption-key", "kek"];
+    let (_, _, stderr) = run(folder.path(), &flags);
+    assert!(stderr.contains("server.tls.client_ca c: "), "{stderr}");
+    assert!(!stderr.contains("server.tls.client_ca is missing"), "{stderr}");
+}
+
+#[test]
 fn what_has_a_wrong_type_or_is_unknown_hides_no_other_mistake() {
     let folder = folder();
     let file = "log = 1\n[server]\nlisten = 5\nlisen = \"127.0.0.1:1\"\n[server.tls]\n\
