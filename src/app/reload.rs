@@ -104,10 +104,16 @@ pub(super) async fn policy(
     clock: &Arc<dyn Clock>,
     followed: &mut JoinSet<()>,
 ) -> Result<Arc<ArcSwap<Policy>>, Error> {
-    let parse = |contents: &[Content]| match contents {
-        [Ok(content)] => Policy::from_file(content),
-        [Err(error)] => Err(vec![error.to_string()]),
-        _ => Err(vec!["is not one file".to_owned()]),
+    let what = format!("policy.file {}", path.display());
+    let parse = move |contents: &[Content]| {
+        let policy = match contents {
+            [Ok(content)] => Policy::from_file(content),
+            [Err(error)] => Err(vec![error.to_string()]),
+            _ => Err(vec!["is not one file".to_owned()]),
+        };
+        policy.map_err(|mistakes| {
+            mistakes.into_iter().map(|mistake| format!("{what}: {mistake}")).collect()
+        })
     };
     let follower = Follower::start("policy", vec![path], parse).await?;
     let in_force = follower.in_force();

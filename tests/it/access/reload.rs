@@ -91,6 +91,7 @@ async fn an_invalid_policy_is_reported_and_changes_nothing() {
             report.contains("\"level\":\"ERROR\"") && report.contains("\"files\":\"policy\""),
             "{report}"
         );
+        assert!(report.contains("policy.file ") && report.contains("policy.toml: "), "{report}");
         assert!(report.contains(says), "{says}: {report}");
         assert_let_in(&ask(&operator_calls).await);
     }
