@@ -19,7 +19,8 @@ use super::{
 use crate::{
     auth::{Peer, PeerCertificate, Required, Tls},
     config::Config,
-    domain::Limits,
+    domain::{Clock, Limits},
+    rpc::Refusals,
 };
 
 /// The broker's ports, bound but not yet served.
@@ -78,10 +79,12 @@ pub(super) fn connections(
     port: TcpListener,
     tls: Option<Arc<ArcSwap<Tls>>>,
     limits: &Limits,
+    clock: Arc<dyn Clock>,
 ) -> ReceiverStream<io::Result<Connection>> {
     let (accepted, connections) = mpsc::channel(ACCEPTED);
     let mut places = Places::new(limits.connections);
-    let host = Host { tls, patience: limits.handshake_timeout, accepted };
+    let failures = Arc::new(Refusals::new(clock));
+    let host = Host { tls, patience: limits.handshake_timeout, failures, accepted };
     tokio::spawn(async move {
         loop {
             let accept = tokio::select! {
@@ -140,6 +143,7 @@ impl Places {
 struct Host {
     tls: Option<Arc<ArcSwap<Tls>>>,
     patience: Duration,
+    failures: Arc<Refusals>,
     accepted: mpsc::Sender<io::Result<Connection>>,
 }
 
@@ -157,14 +161,21 @@ impl Host {
                         peer.certificate = certificate(&stream, tls);
                         Transport::Tls(Box::new(stream))
                     }
-                    Ok(Err(error)) => return info!(peer = %address, %error, "TLS handshake failed"),
-                    Err(_) => return info!(peer = %address, "TLS handshake took too long"),
+                    Ok(Err(error)) => return self.tell(address, &error.to_string()),
+                    Err(_) => return self.tell(address, "it took too long"),
                 }
             }
         };
         let connection = Connection::new(transport, peer, self.patience, place);
         if self.accepted.send(Ok(connection)).await.is_err() {
             debug!(peer = %address, "connection came while stopping");
+        }
+    }
+
+    /// Of a client that nobody knows yet: not of each, so that whoever reaches the port cannot fill the log's disk.
+    fn tell(&self, address: SocketAddr, error: &str) {
+        if let Some(untold) = self.failures.tell() {
+            info!(peer = %address, error, untold, "TLS handshake failed");
         }
     }
 }
@@ -244,7 +255,8 @@ mod tests {
         let authority = authority();
         let port = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = port.local_addr().unwrap();
-        let mut connections = connections(port, Some(tls(&authority)), &Limits::default());
+        let mut connections =
+            connections(port, Some(tls(&authority)), &Limits::default(), Arc::new(SystemClock));
         for id in [Some("spiffe://example.org/web"), Some("spiffe://example.org/db"), None] {
             let stream = TcpStream::connect(address).await.unwrap();
             let from = stream.local_addr().unwrap();

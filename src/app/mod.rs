@@ -86,7 +86,7 @@ pub async fn run(
     let limits = config.limits;
     let guard = Guard::new(authenticator, broker.clone(), limits.clone(), clock.clone());
     let routes = rpc::routes(&broker, health.clone(), &limits)?;
-    let connections = listen::connections(listeners.grpc, tls, &limits);
+    let connections = listen::connections(listeners.grpc, tls, &limits, clock.clone());
     servers.spawn(serve(
         routes,
         Some(guard.clone()),
@@ -96,7 +96,7 @@ pub async fn run(
     ));
     if let Some(port) = listeners.health {
         // With places of its own: probes must get in where callers wait.
-        let connections = listen::connections(port, None, &limits);
+        let connections = listen::connections(port, None, &limits, clock.clone());
         servers.spawn(serve(rpc::health_routes(health)?, None, connections, limits, stopping));
     }
     health::ready(&reporter, true).await;

@@ -32,6 +32,7 @@ pub use connection_admin::Admin;
 pub use credential_broker::CredentialBrokerRpc;
 pub use edge::Edge;
 pub use guard::Guard;
+pub use quota::Refusals;
 
 use room::Rooms;
 

@@ -49,6 +49,7 @@ use crate::{
     harness::{
         self,
         clock::TestClock,
+        lines::Lines,
         pki::{self, Authority, Issued, client_config},
     },
     serve::health,
@@ -255,6 +256,30 @@ async fn who_shows_a_certificate_must_show_a_good_one() {
     let mut server = pki::client(&[WEB]);
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     assert_eq!(refused(&ours.issue(server)).await, 2, "of a server");
+    broker.finish().await;
+}
+
+#[tokio::test]
+async fn handshakes_that_fail_fill_no_disk_with_lines_about_them() {
+    let mount = Mount::new();
+    let ours = Authority::new("ours");
+    mount.publish(&ours.server(), &ours.pem());
+    let broker = Broker::start(mount.config(true)).await;
+    let (lines, _guard) = Lines::watch();
+    let said = || lines.all("TLS handshake failed");
+    let scan = async || {
+        let mut stream = broker.connect().await;
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        drop(stream.read_to_end(&mut Vec::new()).await);
+    };
+    for _ in 0..130 {
+        scan().await;
+    }
+    assert_eq!(said().len(), 100);
+    broker.clock.advance(Duration::from_secs(1));
+    scan().await;
+    let last = said().pop().unwrap();
+    assert!(said().len() == 101 && last.contains("\"untold\":30"), "{last}");
     broker.finish().await;
 }
 
