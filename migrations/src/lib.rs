@@ -13,6 +13,7 @@ mod m20261101_000001_installations;
 mod m20261101_000002_pats;
 mod m20261101_000003_bindings;
 mod m20261101_000004_commit_requests;
+mod m20261101_000005_binding_branches;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261101_000002_pats::Migration),
             Box::new(m20261101_000003_bindings::Migration),
             Box::new(m20261101_000004_commit_requests::Migration),
+            Box::new(m20261101_000005_binding_branches::Migration),
         ]
     }
 }

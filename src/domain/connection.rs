@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{AccountId, BranchName, RepoId, RepoName, Subdirectory};
+use super::{AccountId, Base, BranchName, BranchPattern, RepoId, RepoName, Subdirectory};
 
 /// GitHub's numeric id of an App installation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -149,6 +149,9 @@ pub struct SealedSecret {
     pub row_version: i64,
 }
 
+/// Most patterns in [`Binding::work_branches`]: what is more has a common prefix, or should.
+pub const MAX_WORK_BRANCHES: usize = 20;
+
 /// A repository that an account works with, and the branches that the broker touches there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Binding {
@@ -160,8 +163,15 @@ pub struct Binding {
     pub repository: RepoName,
     /// The branch that commits go to.
     pub staging: BranchName,
+    /// Where the staging branch begins when it does not exist yet; production, if none is named.
+    pub staging_base: Option<Base>,
+    /// True if the broker does not make the staging branch.
+    pub staging_must_exist: bool,
     /// The branch that promotion goes to.
     pub production: BranchName,
+    /// Branches beside staging that callers may work on, as far as the policy lets them: at most [`MAX_WORK_BRANCHES`]
+    /// patterns. Production is none of them, whatever they match.
+    pub work_branches: Vec<BranchPattern>,
     /// Directory that all paths are relative to.
     pub subdirectory: Subdirectory,
     /// True for the one that is used when none is named.

@@ -2,6 +2,7 @@
 //! so that nothing inside checks it again.
 
 mod account;
+mod base;
 mod branch;
 mod caller;
 mod change;
@@ -12,6 +13,7 @@ mod message;
 mod method;
 mod object;
 mod path;
+mod pattern;
 mod permissions;
 mod policy;
 mod protected;
@@ -21,19 +23,21 @@ mod secret;
 mod spiffe;
 
 pub use account::AccountId;
+pub use base::Base;
 pub use branch::BranchName;
 pub use caller::{Caller, ServiceAccount};
 pub use change::{ChangeSet, Edit, FileMode, InvalidChanges, MAX_FILES};
 pub use clock::{Clock, SystemClock};
 pub use connection::{
-    Binding, ConnectionStatus, CredentialSource, Installation, InstallationId, Pat, PatKind,
-    SealedSecret,
+    Binding, ConnectionStatus, CredentialSource, Installation, InstallationId, MAX_WORK_BRANCHES,
+    Pat, PatKind, SealedSecret,
 };
 pub use limits::Limits;
 pub use message::CommitMessage;
 pub use method::Method;
 pub use object::ObjectId;
 pub use path::{RepoPath, Subdirectory};
+pub use pattern::BranchPattern;
 pub use permissions::{Level, Permission, Permissions};
 pub use policy::{Explanation, Grant, Policy};
 pub use protected::{is_protected, is_workflow};

@@ -2,10 +2,14 @@
 
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{call, fields, translate};
+use super::{
+    call,
+    fields::{self, Fields},
+    translate,
+};
 use crate::{
     broker::{BindRequest, Broker, Error},
-    domain::{AccountId, BranchName, Method, Subdirectory},
+    domain::{AccountId, Base, BranchName, BranchPattern, MAX_WORK_BRANCHES, Method, Subdirectory},
     proto::{self, connection_admin_server::ConnectionAdmin},
 };
 
@@ -98,6 +102,19 @@ fn bind_request(request: proto::ConfigureRepoRequest) -> Result<(AccountId, Bind
         {
             fields.wrong("staging_branch", "must differ from production_branch");
         }
+        let base: Option<Option<Option<Base>>> = match &request.staging_base {
+            Some(text) => fields.optional("staging_base", text).map(Some),
+            None => Some(None),
+        };
+        if let (Some(Some(staging)), Some(Some(Some(Base::Branch(base))))) = (&staging, &base)
+            && staging == base
+        {
+            fields.wrong("staging_base", "must differ from staging_branch");
+        }
+        let work_branches = match &request.work_branches {
+            Some(given) => work_branches(fields, &given.patterns).map(Some),
+            None => Some(None),
+        };
         Some((
             account?,
             BindRequest {
@@ -106,7 +123,24 @@ fn bind_request(request: proto::ConfigureRepoRequest) -> Result<(AccountId, Bind
                 production: production?,
                 subdirectory: subdirectory?,
                 activate: request.activate,
+                staging_base: base?,
+                staging_must_exist: request.staging_must_exist,
+                work_branches: work_branches?,
             },
         ))
     })
+}
+
+fn work_branches(fields: &mut Fields, patterns: &[String]) -> Option<Vec<BranchPattern>> {
+    const FIELD: &str = "work_branches.patterns";
+    if patterns.len() > MAX_WORK_BRANCHES {
+        fields.wrong(FIELD, format!("must be at most {MAX_WORK_BRANCHES}"));
+        return None;
+    }
+    let mut parsed = Vec::with_capacity(patterns.len());
+    for (index, pattern) in patterns.iter().enumerate() {
+        parsed.push(fields.required(&format!("{FIELD}[{index}]"), pattern));
+    }
+    // Not while reading: every one that is wrong is named.
+    parsed.into_iter().collect()
 }

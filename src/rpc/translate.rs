@@ -83,6 +83,9 @@ pub(super) fn binding(binding: Binding) -> proto::RepositoryBinding {
         production_branch: binding.production.to_string(),
         subdirectory: binding.subdirectory.as_str().to_owned(),
         active: binding.active,
+        staging_base: binding.staging_base.map(|base| base.to_string()).unwrap_or_default(),
+        staging_must_exist: binding.staging_must_exist,
+        work_branches: binding.work_branches.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use super::{Error, Store};
-use crate::domain::{AccountId, Binding, RepoId, RepoName};
+use crate::domain::{AccountId, Binding, BranchPattern, Invalid, RepoId, RepoName};
 
 pub(super) const TABLE: &str = "bindings";
 
@@ -31,6 +31,9 @@ pub(super) struct Model {
     pub production: String,
     pub subdirectory: String,
     pub active: bool,
+    pub staging_base: Option<String>,
+    pub staging_must_exist: bool,
+    pub work_branches: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -43,13 +46,21 @@ impl Store {
     /// `activate` says so or no other one is; `binding.active` is not looked at.
     pub async fn put_binding(&self, binding: &Binding, activate: bool) -> Result<Binding, Error> {
         self.within(async {
-            let put = self.put(binding, activate).await;
-            put.map_err(Error::in_table(TABLE))
+            let row = self.binding_row(binding)?;
+            let active = self.put(binding, row, activate).await;
+            let active = active.map_err(Error::in_table(TABLE))?;
+            Ok(Binding { active, ..binding.clone() })
         })
         .await
     }
 
-    async fn put(&self, binding: &Binding, activate: bool) -> Result<Binding, DbErr> {
+    /// Whether it is the active one then.
+    async fn put(
+        &self,
+        binding: &Binding,
+        row: ActiveModel,
+        activate: bool,
+    ) -> Result<bool, DbErr> {
         let transaction = self.begin().await?;
         lock(&transaction, &binding.account).await?;
         let other_active = Condition::all()
@@ -64,17 +75,17 @@ impl Store {
             let update = Entity::update_many().filter(other_active);
             update.col_expr(Column::Active, Expr::value(false)).exec(&transaction).await?;
         }
-        let binding = Binding { active, ..binding.clone() };
+        let row = ActiveModel { active: Set(active), ..row };
         let keys = [Column::Account, Column::Host, Column::RepositoryId];
         let is_key = |column: &Column| {
             matches!(column, Column::Account | Column::Host | Column::RepositoryId)
         };
         let columns = Column::iter().filter(|column| !is_key(column));
         let replace = OnConflict::columns(keys).update_columns(columns).to_owned();
-        let insert = Entity::insert(self.binding_row(&binding)).on_conflict(replace);
+        let insert = Entity::insert(row).on_conflict(replace);
         insert.exec_without_returning(&transaction).await?;
         transaction.commit().await?;
-        Ok(binding)
+        Ok(active)
     }
 
     /// The account's binding of a repository by its name as last seen, or its active one.
@@ -117,8 +128,10 @@ impl Store {
             .filter(Column::Host.eq(&self.settings.github_host))
     }
 
-    fn binding_row(&self, binding: &Binding) -> ActiveModel {
-        ActiveModel {
+    fn binding_row(&self, binding: &Binding) -> Result<ActiveModel, Error> {
+        let patterns: Vec<&str> = binding.work_branches.iter().map(BranchPattern::as_str).collect();
+        let work_branches = serde_json::to_string(&patterns);
+        Ok(ActiveModel {
             account: Set(binding.account.to_string()),
             host: Set(self.settings.github_host.clone()),
             repository_id: Set(binding.repository_id.0),
@@ -127,7 +140,10 @@ impl Store {
             production: Set(binding.production.to_string()),
             subdirectory: Set(binding.subdirectory.as_str().to_owned()),
             active: Set(binding.active),
-        }
+            staging_base: Set(binding.staging_base.as_ref().map(ToString::to_string)),
+            staging_must_exist: Set(binding.staging_must_exist),
+            work_branches: Set(work_branches.map_err(|error| Error::Internal(error.to_string()))?),
+        })
     }
 }
 
@@ -149,15 +165,25 @@ impl TryFrom<Model> for Binding {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self, Error> {
-        let corrupt = |column| move |_| Error::corrupt(TABLE, column);
+        let corrupt = |column| move |_: Invalid| Error::corrupt(TABLE, column);
+        let base = row.staging_base.map(|base| base.parse()).transpose();
         Ok(Self {
             account: row.account.parse().map_err(corrupt("account"))?,
             repository_id: RepoId(row.repository_id),
             repository: row.repository.parse().map_err(corrupt("repository"))?,
             staging: row.staging.parse().map_err(corrupt("staging"))?,
+            staging_base: base.map_err(corrupt("staging_base"))?,
+            staging_must_exist: row.staging_must_exist,
             production: row.production.parse().map_err(corrupt("production"))?,
+            work_branches: patterns(&row.work_branches)
+                .ok_or_else(|| Error::corrupt(TABLE, "work_branches"))?,
             subdirectory: row.subdirectory.parse().map_err(corrupt("subdirectory"))?,
             active: row.active,
         })
     }
+}
+
+fn patterns(json: &str) -> Option<Vec<BranchPattern>> {
+    let texts: Vec<String> = serde_json::from_str(json).ok()?;
+    texts.iter().map(|text| text.parse().ok()).collect()
 }

@@ -175,7 +175,10 @@ fn binding(owner: &str, id: i64, name: &str) -> Binding {
         repository_id: RepoId(id),
         repository: name.parse().unwrap(),
         staging: "staging".parse().unwrap(),
+        staging_base: Some("5d41402abc4b2a76b9719d911017c592ae1d1a1e".parse().unwrap()),
+        staging_must_exist: true,
         production: "main".parse().unwrap(),
+        work_branches: vec!["adagent/*".parse().unwrap(), "**".parse().unwrap()],
         subdirectory: "warehouse/dbt".parse().unwrap(),
         active: false,
     }

@@ -6,7 +6,7 @@ use crate::{
     broker::{
         Broker, Call, access::default_staging, credential::Credential, error::Error, refusal,
     },
-    domain::{Binding, BranchName, RepoName, Subdirectory},
+    domain::{AccountId, Base, Binding, BranchName, BranchPattern, RepoName, Subdirectory},
     github::Repository,
 };
 
@@ -21,8 +21,67 @@ pub struct BindRequest {
     pub production: Option<BranchName>,
     /// Directory that paths are relative to; a new binding has the root.
     pub subdirectory: Option<Subdirectory>,
+    /// Where the staging branch begins; `Some(None)` and a new binding: production.
+    pub staging_base: Option<Option<Base>>,
+    /// Do not make the staging branch; a new binding makes it.
+    pub staging_must_exist: Option<bool>,
+    /// Branches to work on beside staging; a new binding has none.
+    pub work_branches: Option<Vec<BranchPattern>>,
     /// Make it the active one.
     pub activate: bool,
+}
+
+impl BindRequest {
+    /// The binding of `found` as it is to be: what is not given is as in `bound`, the one before.
+    fn over(
+        self,
+        bound: Option<&Binding>,
+        account: &AccountId,
+        found: Repository,
+    ) -> Result<Binding, Error> {
+        let staging = match self.staging.or_else(|| bound.map(|b| b.staging.clone())) {
+            Some(staging) => staging,
+            None => default_staging()?,
+        };
+        let production = self
+            .production
+            .or_else(|| bound.map(|b| b.production.clone()))
+            .unwrap_or(found.default_branch);
+        let staging_base =
+            self.staging_base.unwrap_or_else(|| bound.and_then(|b| b.staging_base.clone()));
+        if production == staging {
+            return Err(Error::invalid(
+                "staging_branch",
+                format!("must differ from the production branch ({production})"),
+            ));
+        }
+        if staging_base == Some(Base::Branch(staging.clone())) {
+            return Err(Error::invalid(
+                "staging_base",
+                format!("must differ from the staging branch ({staging})"),
+            ));
+        }
+        Ok(Binding {
+            account: account.clone(),
+            repository_id: found.id,
+            repository: found.name,
+            staging,
+            staging_base,
+            staging_must_exist: self
+                .staging_must_exist
+                .unwrap_or_else(|| bound.is_some_and(|b| b.staging_must_exist)),
+            production,
+            work_branches: self
+                .work_branches
+                .or_else(|| bound.map(|b| b.work_branches.clone()))
+                .unwrap_or_default(),
+            subdirectory: self
+                .subdirectory
+                .or_else(|| bound.map(|b| b.subdirectory.clone()))
+                .unwrap_or_default(),
+            active: self.activate,
+        })
+    }
 }
 
 impl Broker {
@@ -42,34 +101,9 @@ impl Broker {
         let call = call.for_repository(Some(&found.name))?;
         let bindings = self.store().bindings(account).await?;
         let bound = bindings.iter().find(|binding| binding.repository_id == found.id);
-        let staging = match request.staging.or_else(|| bound.map(|b| b.staging.clone())) {
-            Some(staging) => staging,
-            None => default_staging()?,
-        };
-        let production = request
-            .production
-            .or_else(|| bound.map(|b| b.production.clone()))
-            .unwrap_or(found.default_branch);
-        let subdirectory = request
-            .subdirectory
-            .or_else(|| bound.map(|b| b.subdirectory.clone()))
-            .unwrap_or_default();
-        if production == staging {
-            return Err(Error::invalid(
-                "staging_branch",
-                format!("must differ from the production branch ({production})"),
-            ));
-        }
-        let binding = Binding {
-            account: call.account().clone(),
-            repository_id: found.id,
-            repository: found.name,
-            staging,
-            production,
-            subdirectory,
-            active: request.activate,
-        };
-        let stored = self.store().put_binding(&binding, request.activate).await?;
+        let activate = request.activate;
+        let binding = request.over(bound, call.account(), found)?;
+        let stored = self.store().put_binding(&binding, activate).await?;
         info!(
             account = %stored.account, repository = %stored.repository, staging = %stored.staging,
             production = %stored.production, active = stored.active, "repository bound"

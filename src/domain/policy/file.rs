@@ -8,11 +8,10 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    pattern::Pattern,
     role::{Methods, ROLES},
     rule::{READ, Rule},
 };
-use crate::domain::{Invalid, Level, Method, Permission, Permissions};
+use crate::domain::{Invalid, Level, Method, Permission, Permissions, pattern::Pattern};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

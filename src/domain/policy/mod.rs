@@ -2,7 +2,7 @@
 //! allows is denied.
 //!
 //! * [`file`]: the file becomes rules; every mistake is reported at once.
-//! * [`pattern`]: names with `*` in them. [`role`]: what callers are for.
+//! * [`role`]: what callers are for.
 //! * [`rule`]: one rule, and whom it is about.
 //! * [`grant`]: the right to one call, narrowed as more of the call is known.
 //! * [`explain`]: why something is allowed or not, for people.
@@ -10,7 +10,6 @@
 mod explain;
 mod file;
 mod grant;
-mod pattern;
 mod role;
 mod rule;
 

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::{pattern::Pattern, role::Methods};
+use super::role::Methods;
 use crate::domain::{
     AccountId, BranchName, Caller, Level, Method, Permission, Permissions, RepoName, RepoPath,
+    pattern::Pattern,
 };
 
 /// What some callers may do for some accounts.

@@ -239,9 +239,22 @@ async fn configure_repo() {
         production_branch: "a.lock".into(),
         subdirectory: Some("../up".into()),
         activate: true,
+        staging_base: Some("refs/heads/main".into()),
+        staging_must_exist: Some(true),
+        work_branches: patterns(&["adagent/*", "a b", "a?", "**", ""]),
     };
     let refused = world.configure_repo(all).await.unwrap_err();
-    let fields = ["account", "production_branch", "repository", "staging_branch", "subdirectory"];
+    let fields = [
+        "account",
+        "production_branch",
+        "repository",
+        "staging_base",
+        "staging_branch",
+        "subdirectory",
+        "work_branches.patterns[1]",
+        "work_branches.patterns[2]",
+        "work_branches.patterns[4]",
+    ];
     assert_eq!(bad(&refused), fields);
 
     let good = ConfigureRepoRequest {
@@ -268,9 +281,21 @@ async fn configure_repo() {
             ConfigureRepoRequest {
                 staging_branch: "main".into(),
                 production_branch: "main".into(),
-                ..good
+                ..good.clone()
             },
             "staging_branch",
+        ),
+        (
+            ConfigureRepoRequest {
+                staging_branch: "next".into(),
+                staging_base: Some("next".into()),
+                ..good.clone()
+            },
+            "staging_base",
+        ),
+        (
+            ConfigureRepoRequest { work_branches: patterns(&["a/*"; 21]), ..good },
+            "work_branches.patterns",
         ),
     ] {
         let refused = world.configure_repo(request.clone()).await.unwrap_err();
@@ -279,16 +304,24 @@ async fn configure_repo() {
     assert_untouched(&world, &(footprint, connection)).await;
 }
 
+fn patterns(patterns: &[&str]) -> Option<WorkBranches> {
+    Some(WorkBranches { patterns: patterns.iter().map(|&pattern| pattern.into()).collect() })
+}
+
 #[tokio::test]
-async fn staging_must_differ_from_the_default_branch_too() {
+async fn staging_must_differ_from_the_default_branch_too_and_the_base_from_the_default() {
     let (world, _, before) = untouched().await;
-    let request = ConfigureRepoRequest {
+    let good = ConfigureRepoRequest {
         account: ACCOUNT.into(),
         repository: REPO.into(),
-        staging_branch: "main".into(),
         ..Default::default()
     };
-    assert_eq!(bad(&world.configure_repo(request).await.unwrap_err()), ["staging_branch"]);
+    for (request, field) in [
+        (ConfigureRepoRequest { staging_branch: "main".into(), ..good.clone() }, "staging_branch"),
+        (ConfigureRepoRequest { staging_base: Some("staging".into()), ..good }, "staging_base"),
+    ] {
+        assert_eq!(bad(&world.configure_repo(request).await.unwrap_err()), [field]);
+    }
     assert_eq!(super::connection(&world).await, before);
 }
 

@@ -22,6 +22,9 @@ async fn the_defaults_are_staging_the_default_branch_and_the_root() {
         production_branch: "main".into(),
         subdirectory: String::new(),
         active: true,
+        staging_base: String::new(),
+        staging_must_exist: false,
+        work_branches: Vec::new(),
     };
     assert_eq!(answer.binding, Some(expected.clone()));
     assert_eq!(connection(&world, ACCOUNT).await.unwrap().bindings, [expected]);
@@ -57,6 +60,9 @@ async fn what_a_request_leaves_out_stays_as_it_is() {
         staging_branch: "gen".into(),
         production_branch: "release".into(),
         subdirectory: Some("analytics/dbt".into()),
+        staging_base: Some("release/1".into()),
+        staging_must_exist: Some(true),
+        work_branches: Some(WorkBranches { patterns: vec!["adagent/*".into(), "x".into()] }),
         ..bind(ACCOUNT, REPO)
     };
     let bound = world.configure_repo(bound).await.unwrap().binding.unwrap();
@@ -69,9 +75,39 @@ async fn what_a_request_leaves_out_stays_as_it_is() {
     let clash = ConfigureRepoRequest { production_branch: "gen".into(), ..bind(ACCOUNT, REPO) };
     let refused = world.configure_repo(clash).await.unwrap_err();
     assert_eq!(bad_fields(&refused), ["staging_branch"]);
+    let clash = ConfigureRepoRequest { staging_branch: "release/1".into(), ..bind(ACCOUNT, REPO) };
+    let refused = world.configure_repo(clash).await.unwrap_err();
+    assert_eq!(bad_fields(&refused), ["staging_base"]);
     let root = ConfigureRepoRequest { subdirectory: Some(String::new()), ..bind(ACCOUNT, REPO) };
     let root = world.configure_repo(root).await.unwrap().binding.unwrap();
     assert_eq!(root, RepositoryBinding { subdirectory: String::new(), ..bound });
+}
+
+#[tokio::test]
+async fn what_a_binding_says_of_branches_can_be_said_shown_and_taken_back() {
+    let world = World::connected().await;
+    let before = connection(&world, ACCOUNT).await.unwrap().bindings;
+    let commit = "CE013625030BA8DBA906F756967F9E9CA394464A";
+    let said = ConfigureRepoRequest {
+        staging_base: Some(commit.into()),
+        staging_must_exist: Some(true),
+        work_branches: Some(WorkBranches { patterns: vec!["adagent/*".into(), "**".into()] }),
+        ..bind(ACCOUNT, REPO)
+    };
+    let said = world.configure_repo(said).await.unwrap().binding.unwrap();
+    assert_eq!(said.staging_base, commit.to_ascii_lowercase());
+    assert!(said.staging_must_exist);
+    assert_eq!(said.work_branches, ["adagent/*", "**"]);
+    assert_eq!(connection(&world, ACCOUNT).await.unwrap().bindings, [said]);
+
+    let back = ConfigureRepoRequest {
+        staging_base: Some(String::new()),
+        staging_must_exist: Some(false),
+        work_branches: Some(WorkBranches::default()),
+        ..bind(ACCOUNT, REPO)
+    };
+    world.configure_repo(back).await.unwrap();
+    assert_eq!(connection(&world, ACCOUNT).await.unwrap().bindings, before);
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ on_both!(
     a_reused_name_is_the_newer_repositorys,
     listed_active_first_then_by_name,
     an_unreadable_row_is_named,
+    what_the_version_before_writes_has_the_defaults,
 );
 
 async fn active(store: &Store, owner: &str) -> Option<RepoId> {
@@ -46,6 +47,9 @@ async fn changing_one_keeps_what_is_active(db: Db) {
     for (id, is_active) in [(1, true), (2, false)] {
         let changed = Binding {
             staging: "next".parse().unwrap(),
+            staging_base: (id == 1).then(|| "release/1".parse().unwrap()),
+            staging_must_exist: id == 1,
+            work_branches: Vec::new(),
             production: "live".parse().unwrap(),
             subdirectory: "".parse().unwrap(),
             active: is_active,
@@ -128,7 +132,13 @@ async fn the_database_itself_allows_one_active(db: Db) {
     let store = db.store().await;
     store.put_binding(&binding("a", 1, "acme/one"), true).await.unwrap();
     store.put_binding(&binding("a", 2, "acme/two"), false).await.unwrap();
-    for wrong in ["active = true", "staging = production", "account = ''", "repository_id = 1"] {
+    for wrong in [
+        "active = true",
+        "staging = production",
+        "staging_base = staging",
+        "account = ''",
+        "repository_id = 1",
+    ] {
         let update = format!("UPDATE bindings SET {wrong} WHERE repository_id = 2");
         assert!(db.execute(&update).await.is_err(), "{wrong}");
     }
@@ -201,7 +211,9 @@ async fn listed_active_first_then_by_name(db: Db) {
 
 async fn an_unreadable_row_is_named(db: Db) {
     let store = db.store().await;
-    for column in ["repository", "staging", "production", "subdirectory"] {
+    for column in
+        ["repository", "staging", "staging_base", "production", "work_branches", "subdirectory"]
+    {
         store.put_binding(&binding("a", 1, "acme/one"), true).await.unwrap();
         db.execute(&format!("UPDATE bindings SET {column} = '../x..y'")).await.unwrap();
         let corrupt = Error::Corrupt { table: "bindings", column: column.to_owned() };
@@ -209,4 +221,24 @@ async fn an_unreadable_row_is_named(db: Db) {
         assert_eq!(store.bindings(&account("a")).await.unwrap_err(), corrupt);
         assert!(!corrupt.to_string().contains("x..y"));
     }
+}
+
+/// During an upgrade its replicas still write, into the new schema.
+async fn what_the_version_before_writes_has_the_defaults(db: Db) {
+    let store = db.store().await;
+    let host = settings().github_host;
+    db.execute(&format!(
+        "INSERT INTO bindings (account, host, repository_id, repository, staging, production, subdirectory, active) \
+         VALUES ('a', '{host}', 1, 'acme/one', 'staging', 'main', 'warehouse/dbt', true)"
+    ))
+    .await
+    .unwrap();
+    let defaults = Binding {
+        staging_base: None,
+        staging_must_exist: false,
+        work_branches: Vec::new(),
+        active: true,
+        ..binding("a", 1, "acme/one")
+    };
+    assert_eq!(store.bindings(&account("a")).await.unwrap(), [defaults]);
 }

@@ -1,10 +1,10 @@
-//! Names with `*` in them.
+//! Names with `*` in them: in rules of the policy and in bindings.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use crate::domain::{AccountId, BranchName, Caller, Invalid, RepoName, RepoPath};
+use super::{AccountId, BranchName, Caller, Invalid, RepoName, RepoPath};
 
 /// A name, or many: `*` stands for any characters but `/`, and `**` as a whole part for any parts.
 #[derive(Clone, Debug)]
@@ -82,6 +82,50 @@ impl Pattern {
     }
 }
 
+/// Names of branches: `adagent/*` for every branch of one part below `adagent/`. Two are equal if they are written alike.
+#[derive(Clone)]
+pub struct BranchPattern(Pattern);
+
+impl BranchPattern {
+    /// True if `branch` is one of those.
+    pub fn matches(&self, branch: &BranchName) -> bool {
+        self.0.matches(branch.as_str())
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for BranchPattern {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Pattern::branch(text).map(Self)
+    }
+}
+
+impl PartialEq for BranchPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for BranchPattern {}
+
+impl fmt::Display for BranchPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for BranchPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A pattern is good if a name with something in the place of each `*` is.
 fn check<T: FromStr<Err = Invalid>>(text: &str) -> Result<(), Invalid> {
     text.replace('*', "x").parse::<T>().map(drop)
@@ -139,6 +183,32 @@ mod tests {
                 matches,
                 "{pattern} {name}"
             );
+        }
+    }
+
+    #[test]
+    fn branches_are_told_by_their_case_and_parts() {
+        let pattern = |text: &str| text.parse::<BranchPattern>().unwrap();
+        for (given, branch, matches) in [
+            ("adagent/*", "adagent/7", true),
+            ("adagent/*", "adagent/7/x", false),
+            ("adagent/*", "adagent", false),
+            ("adagent/*", "Adagent/7", false),
+            ("adagent/**", "adagent/7/x", true),
+            ("*", "main", true),
+            ("*", "a/b", false),
+            ("**", "a/b", true),
+            ("next", "next", true),
+            ("next", "next2", false),
+        ] {
+            let found = pattern(given).matches(&branch.parse().unwrap());
+            assert_eq!(found, matches, "{given} {branch}");
+        }
+        assert_eq!(pattern("a/*"), pattern("a/*"));
+        assert_ne!(pattern("*"), pattern("**"));
+        assert_eq!(pattern("adagent/*").to_string(), "adagent/*");
+        for bad in ["", "-x", "a b", "a\n", "refs/heads/*", "a/[0-9]", "a?", &"*".repeat(240)] {
+            assert!(bad.parse::<BranchPattern>().is_err(), "{bad:?}");
         }
     }
 
