@@ -179,6 +179,11 @@ impl Call {
             .inspect_err(|_| self.deny())
     }
 
+    /// The call for a promotion that GitHub merges by itself once its requirements are met.
+    pub fn for_auto_merge(&self) -> Option<Self> {
+        self.narrowed_or_denied(self.grant.auto_merge())
+    }
+
     fn narrowed_or_denied(&self, grant: Option<Grant>) -> Option<Self> {
         if grant.is_none() {
             self.deny();

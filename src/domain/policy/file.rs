@@ -33,6 +33,7 @@ struct Given {
     unnarrowed_tokens: Option<bool>,
     work_branches: Option<Vec<String>>,
     protected_paths: Option<Vec<String>>,
+    auto_merge: Option<bool>,
 }
 
 /// Longest name of a rule in characters: it is in every line of the audit.
@@ -114,6 +115,7 @@ impl Reader<'_> {
             unnarrowed_tokens: given.unnarrowed_tokens.unwrap_or_default(),
             work_branches,
             protected_paths,
+            auto_merge: given.auto_merge.unwrap_or_default(),
         })
     }
 
@@ -179,11 +181,13 @@ impl Reader<'_> {
     fn effective(&mut self, given: &Given, methods: Methods) {
         const TOKENS: Methods = Methods::of(&[Method::GetRepoToken]);
         const COMMITS: Methods = Methods::of(&[Method::CommitFiles]);
+        const PROMOTIONS: Methods = Methods::of(&[Method::OpenPromotionPr]);
         for (key, is_given, calls, what) in [
             ("permissions", given.permissions.is_some(), TOKENS, "GetRepoToken"),
             ("unnarrowed_tokens", given.unnarrowed_tokens.is_some(), TOKENS, "GetRepoToken"),
             ("work_branches", given.work_branches.is_some(), COMMITS, "CommitFiles"),
             ("protected_paths", given.protected_paths.is_some(), COMMITS, "CommitFiles"),
+            ("auto_merge", given.auto_merge.is_some(), PROMOTIONS, "OpenPromotionPr"),
         ] {
             if is_given && !methods.has_any(calls) {
                 self.wrong(&format!("{key} has no effect: the rule does not allow {what}"));
@@ -220,6 +224,12 @@ mod tests {
             permissions = { content = "read", contents = "all" }
             protected_paths = ["../x"]
             work_branches = ["a b"]
+            [[rule]]
+            name = "four"
+            callers = ["anonymous"]
+            role = "consumer"
+            accounts = ["*"]
+            auto_merge = false
             "#,
         )
         .unwrap_err();
@@ -241,6 +251,7 @@ mod tests {
             "rule 3: permissions has no effect: the rule does not allow GetRepoToken",
             "rule 3: protected_paths has no effect: the rule does not allow CommitFiles",
             "rule 3: work_branches has no effect: the rule does not allow CommitFiles",
+            "rule \"four\": auto_merge has no effect: the rule does not allow OpenPromotionPr",
         ] {
             assert!(said.contains(part), "{part} is not in:\n{said}");
         }

@@ -63,6 +63,11 @@ impl Grant {
         })
     }
 
+    /// For a promotion that GitHub merges by itself once its requirements are met.
+    pub fn auto_merge(&self) -> Option<Self> {
+        self.keep(|rule| rule.auto_merge)
+    }
+
     fn keep(&self, keep: impl Fn(&Rule) -> bool) -> Option<Self> {
         Self::new(&self.account, self.rules.iter().filter(|rule| keep(rule)).cloned().collect())
     }

@@ -173,6 +173,23 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_does_not_say_so_lets_nothing_be_merged() {
+        let policy = |key: &str| {
+            let rule = format!(
+                "[[rule]]\nname = \"a\"\ncallers = [\"anonymous\"]\nrole = \"committer\"\naccounts = [\"*\"]\n{key}"
+            );
+            Policy::parse(&rule).unwrap()
+        };
+        for (key, allowed) in
+            [("", false), ("auto_merge = false", false), ("auto_merge = true", true)]
+        {
+            let account = "acme".parse().unwrap();
+            let grant = policy(key).admit(&Caller::Anonymous, Method::OpenPromotionPr, &account);
+            assert_eq!(grant.unwrap().auto_merge().is_some(), allowed, "{key:?}");
+        }
+    }
+
+    #[test]
     fn a_caller_without_authentication_may_do_what_is_safe() {
         let policy = Policy::anonymous();
         let account = "acme".parse().unwrap();
@@ -181,6 +198,7 @@ mod tests {
         }
         let grant = policy.admit(&Caller::Anonymous, Method::CommitFiles, &account).unwrap();
         assert!(grant.unnarrowed_tokens().is_none());
+        assert!(grant.auto_merge().is_none());
         assert!(grant.protected_paths(&[&"CODEOWNERS".parse().unwrap()]).is_err());
         let workload = "spiffe://example.org/web".parse().unwrap();
         assert!(policy.may_call(&workload, Method::GetRepoToken).is_none());

@@ -23,6 +23,8 @@ pub(super) struct Rule {
     pub unnarrowed_tokens: bool,
     pub work_branches: Vec<Pattern>,
     pub protected_paths: Vec<Pattern>,
+    /// Whether GitHub may be told to merge a promotion by itself, once its requirements are met.
+    pub auto_merge: bool,
 }
 
 /// What every rule allows of a token: every token of GitHub has it.
@@ -44,6 +46,7 @@ impl Rule {
             unnarrowed_tokens: false,
             work_branches: Vec::new(),
             protected_paths: Vec::new(),
+            auto_merge: false,
         }
     }
 
@@ -103,6 +106,11 @@ impl fmt::Display for Rule {
             if self.unnarrowed_tokens { "handed out" } else { "not handed out" }
         )?;
         writeln!(f, "  work branches:     {}", list(&self.work_branches))?;
-        write!(f, "  protected paths:   {}", list(&self.protected_paths))
+        writeln!(f, "  protected paths:   {}", list(&self.protected_paths))?;
+        write!(
+            f,
+            "  auto-merge:        {}",
+            if self.auto_merge { "allowed" } else { "not allowed" }
+        )
     }
 }
