@@ -10,6 +10,8 @@ use tokio::sync::watch;
 pub struct Fault {
     /// The route as [`Seen::route`](crate::Seen) has it, or `*` for every one.
     pub route: String,
+    /// How many requests of the route pass before it meets one.
+    pub spared: u32,
     /// How many requests it meets; every one until it is cleared when there is no number.
     pub times: Option<u32>,
     /// What happens to them.
@@ -19,17 +21,22 @@ pub struct Fault {
 impl Fault {
     /// A fault that meets the next request of the route.
     pub fn once(route: &str, effect: Effect) -> Self {
-        Self { route: route.to_owned(), times: Some(1), effect }
+        Self::times(route, 1, effect)
     }
 
     /// A fault that meets the next `times` requests of the route.
     pub fn times(route: &str, times: u32, effect: Effect) -> Self {
-        Self { route: route.to_owned(), times: Some(times), effect }
+        Self { route: route.to_owned(), spared: 0, times: Some(times), effect }
     }
 
     /// A fault that meets every request of the route until faults are cleared.
     pub fn always(route: &str, effect: Effect) -> Self {
-        Self { route: route.to_owned(), times: None, effect }
+        Self { route: route.to_owned(), spared: 0, times: None, effect }
+    }
+
+    /// A fault that meets one request of the route: the `number`-th from now on, where the next one is the first.
+    pub fn nth(route: &str, number: u32, effect: Effect) -> Self {
+        Self { spared: number.saturating_sub(1), ..Self::once(route, effect) }
     }
 }
 
@@ -40,6 +47,8 @@ pub enum Effect {
     Latency(Duration),
     /// It waits until the gate is opened, and is then served.
     Hold(Gate),
+    /// It takes effect, and its answer waits until the gate is opened.
+    HoldAfter(Gate),
     /// It is answered with this status and an HTML (or else JSON) page, without effect.
     Status {
         /// The status, such as 502.
@@ -118,10 +127,21 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Takes what the request of a route meets: the first fault for it that is not used up.
+    /// Takes what the request of a route meets: the first fault for it that spares it no more and is not used up.
     pub fn take(&self, route: &str) -> Option<Effect> {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = faults.iter().position(|f| f.route == route || f.route == "*")?;
+        let mut met = None;
+        for (place, fault) in faults.iter_mut().enumerate() {
+            if fault.route != route && fault.route != "*" {
+                continue;
+            }
+            // Every fault of the route counts the request, whichever meets it.
+            match fault.spared.checked_sub(1) {
+                Some(left) => fault.spared = left,
+                None => met = met.or(Some(place)),
+            }
+        }
+        let place = met?;
         let fault = faults.get_mut(place)?;
         let effect = fault.effect.clone();
         if let Some(times) = &mut fault.times {

@@ -105,6 +105,9 @@ pub(crate) async fn respond(
         hub.log.end(place, None);
         return Err(Dropped);
     }
+    if let Some(Effect::HoldAfter(gate)) = &effect {
+        gate.pass().await;
+    }
     hub.log.end(place, Some(response.status().as_u16()));
     Ok(response)
 }
@@ -166,7 +169,8 @@ async fn before(
                 None => answer,
             })
         }
-        Some(Effect::DropAfter | Effect::Garbage | Effect::Huge(_)) | None => None,
+        Some(Effect::HoldAfter(_) | Effect::DropAfter | Effect::Garbage | Effect::Huge(_))
+        | None => None,
     })
 }
 

@@ -46,6 +46,35 @@ async fn a_thousand_requests_are_held_and_served_at_once() {
 }
 
 #[tokio::test]
+async fn an_answer_is_held_when_the_request_has_taken_effect() {
+    let lab = Lab::new().await;
+    let gate = Gate::new();
+    lab.sim.fault(Fault::once(MINT, Effect::HoldAfter(gate.clone())));
+    let watch = async {
+        gate.arrived(1).await;
+        assert_eq!(lab.sim.live_installation_tokens(), 1);
+        gate.open();
+    };
+    let (minted, ()) = tokio::join!(lab.mint(json!({})), watch);
+    minted.expect(201);
+    lab.sim.finish();
+}
+
+#[tokio::test]
+async fn a_fault_can_wait_for_the_nth_request() {
+    let lab = Lab::new().await;
+    let down = |status| Effect::Status { status, html: false };
+    lab.sim.fault(Fault::nth(MINT, 3, down(503)));
+    lab.sim.fault(Fault::nth("*", 2, down(502)));
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(lab.mint(json!({})).await.status);
+    }
+    assert_eq!(statuses, [201, 502, 503, 201]);
+    lab.sim.finish();
+}
+
+#[tokio::test]
 async fn a_status_is_answered_without_effect_so_many_times() {
     let lab = Lab::new().await;
     lab.sim.fault(Fault::times(MINT, 2, Effect::Status { status: 502, html: true }));
