@@ -14,6 +14,7 @@ mod m20261101_000002_pats;
 mod m20261101_000003_bindings;
 mod m20261101_000004_commit_requests;
 mod m20261101_000005_binding_branches;
+mod m20261121_000006_tried_heads;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261101_000003_bindings::Migration),
             Box::new(m20261101_000004_commit_requests::Migration),
             Box::new(m20261101_000005_binding_branches::Migration),
+            Box::new(m20261121_000006_tried_heads::Migration),
         ]
     }
 }

@@ -199,19 +199,31 @@ impl Broker {
         permissions: Permissions,
         min_ttl: Duration,
     ) -> Result<(RepoToken, github::Repository), Error> {
+        let name = &access.binding.repository;
+        let look = |token: RepoToken| async move { self.look_at(&token, name).await };
+        let (token, found) = self.enter_by(access, permissions, min_ttl, look).await?;
+        same_repository(&access.binding, found.id, &found.name, found.archived || found.disabled)?;
+        Ok((token, found))
+    }
+
+    /// The token to work with, and the answer to the first thing that was done with it, which must only read.
+    pub(super) async fn enter_by<T, F: Future<Output = Result<T, github::Error>>>(
+        &self,
+        access: &Access,
+        permissions: Permissions,
+        min_ttl: Duration,
+        first: impl Fn(RepoToken) -> F,
+    ) -> Result<(RepoToken, T), Error> {
         let mut token = self.repo_token(access, permissions, min_ttl).await?;
-        let mut seen = self.look_at(&token, &access.binding.repository).await;
+        let mut seen = first(token.clone()).await;
         let rejected = matches!(&seen, Err(error) if error.kind == Kind::Unauthorized);
         if rejected && self.inner.tokens.reject(access.account(), &token.token) {
             // Somebody to whom it was handed out has revoked it: a new one works.
             token = self.repo_token(access, permissions, min_ttl).await?;
-            seen = self.look_at(&token, &access.binding.repository).await;
+            seen = first(token.clone()).await;
         }
         match seen {
-            Ok(found) => {
-                same_repository(&access.binding, &found)?;
-                Ok((token, found))
-            }
+            Ok(found) => Ok((token, found)),
             Err(error) => Err(self.refused(access, error).await),
         }
     }
@@ -222,11 +234,7 @@ impl Broker {
         token: &RepoToken,
         repository: &RepoName,
     ) -> Result<github::Repository, github::Error> {
-        let found = if token.fresh {
-            self.github().repository_for_fresh(&token.token, repository).await?
-        } else {
-            self.github().repository(&token.token, repository).await?
-        };
+        let found = self.github().repository_for(&token.token, token.fresh, repository).await?;
         // A token is asked for by the name alone, which another owner's repository can have, too.
         match &token.only {
             Some(ids) if !ids.contains(&found.id) => Err(github::Error::only_public()),
@@ -235,10 +243,16 @@ impl Broker {
     }
 }
 
-/// Checks that a bound name still leads to the bound repository: names can be given away, ids cannot.
-fn same_repository(binding: &Binding, found: &github::Repository) -> Result<(), Error> {
+/// Checks that a bound name still leads to the bound repository, and that it can be written to: names can be given away,
+/// ids cannot.
+pub(super) fn same_repository(
+    binding: &Binding,
+    found: RepoId,
+    name: &RepoName,
+    read_only: bool,
+) -> Result<(), Error> {
     let RepoId(bound) = binding.repository_id;
-    if found.id != binding.repository_id {
+    if found != binding.repository_id {
         return Err(Error::new(
             Reason::RepoNotAccessible,
             format!(
@@ -247,10 +261,10 @@ fn same_repository(binding: &Binding, found: &github::Repository) -> Result<(), 
             ),
         ));
     }
-    if found.moved {
-        return Err(refusal::moved(&binding.repository, Some(&found.name)));
+    if *name != binding.repository {
+        return Err(refusal::moved(&binding.repository, Some(name)));
     }
-    if found.archived || found.disabled {
+    if read_only {
         return Err(refusal::read_only(&binding.repository));
     }
     Ok(())

@@ -92,6 +92,11 @@ impl ChangeSet {
         self.0.iter()
     }
 
+    /// All paths.
+    pub fn paths(&self) -> BTreeSet<RepoPath> {
+        self.0.keys().cloned().collect()
+    }
+
     /// True if the set deletes the file at `path`.
     pub fn deletes(&self, path: &str) -> bool {
         self.0.get(path) == Some(&Edit::Delete)

@@ -21,6 +21,7 @@ mod redact;
 mod repository;
 mod secret;
 mod spiffe;
+mod tree;
 
 pub use account::AccountId;
 pub use base::Base;
@@ -45,6 +46,7 @@ pub use redact::{REDACTED, redact};
 pub use repository::{RepoId, RepoName, is_login};
 pub use secret::Token;
 pub use spiffe::SpiffeId;
+pub use tree::{Entries, Entry, EntryMode};
 
 /// Why a text is not what it should be: a phrase that follows the field's name ("must be ...").
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

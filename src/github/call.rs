@@ -47,6 +47,11 @@ impl Call {
         Self::new(Method::PATCH, route, url)
     }
 
+    /// Puts something in its place.
+    pub(super) fn put(route: &'static str, url: Url) -> Self {
+        Self::new(Method::PUT, route, url)
+    }
+
     /// Removes something: repeatable.
     pub(super) fn delete(route: &'static str, url: Url) -> Self {
         Self { repeatable: true, ..Self::new(Method::DELETE, route, url) }

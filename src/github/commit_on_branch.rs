@@ -20,7 +20,7 @@ pub struct CommitOnBranch<'a> {
     /// Its message.
     pub message: &'a CommitMessage,
     /// Files to write, with their content.
-    pub additions: &'a [(RepoPath, Bytes)],
+    pub additions: &'a [(&'a RepoPath, &'a Bytes)],
     /// Files to remove, each of which has to exist.
     pub deletions: &'a [RepoPath],
 }
@@ -143,18 +143,20 @@ impl<'a> From<&'a CommitMessage> for Message<'a> {
     }
 }
 
-/// About the length of the variables in JSON.
-fn size(commit: &CommitOnBranch<'_>) -> usize {
-    /// Names and quotes around one file.
-    const PER_FILE: usize = 40;
-    /// Everything else but the message.
-    const FRAME: usize = 600;
-    let additions = commit
-        .additions
-        .iter()
-        .map(|(path, content)| base64_length(content.len()) + path.as_str().len() + PER_FILE);
-    let deletions = commit.deletions.iter().map(|path| path.as_str().len() + PER_FILE);
-    additions.chain(deletions).sum::<usize>() + commit.message.as_str().len() + FRAME
+impl CommitOnBranch<'_> {
+    /// About how many bytes the request has.
+    pub fn size(&self) -> usize {
+        /// Names and quotes around one file.
+        const PER_FILE: usize = 40;
+        /// Everything else but the message.
+        const FRAME: usize = 600;
+        let additions = self
+            .additions
+            .iter()
+            .map(|(path, content)| base64_length(content.len()) + path.as_str().len() + PER_FILE);
+        let deletions = self.deletions.iter().map(|path| path.as_str().len() + PER_FILE);
+        additions.chain(deletions).sum::<usize>() + self.message.as_str().len() + FRAME
+    }
 }
 
 impl GitHub {
@@ -169,7 +171,7 @@ impl GitHub {
     ) -> Result<PushedCommit> {
         let variables = Variables::new(repo, &commit);
         let data: Data = self
-            .mutate(token, (ROUTE, MUTATION), variables, size(&commit), Data::has_commit)
+            .mutate(token, (ROUTE, MUTATION), variables, commit.size(), Data::has_commit)
             .await?;
         let made = data.commit().ok_or_else(|| {
             Error::new(Kind::Malformed, "GitHub made a commit but does not say which")
@@ -183,7 +185,8 @@ mod tests {
     use super::*;
 
     fn json(message: &str) -> serde_json::Value {
-        let additions = [("a/ü.sql".parse().unwrap(), Bytes::from_static(b"select 1\n"))];
+        let (path, content) = ("a/ü.sql".parse().unwrap(), Bytes::from_static(b"select 1\n"));
+        let additions = [(&path, &content)];
         let deletions = ["old".parse().unwrap()];
         let commit = CommitOnBranch {
             branch: &"staging".parse().unwrap(),

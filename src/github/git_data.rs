@@ -1,6 +1,6 @@
 //! git's objects, over REST.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de};
 
 use super::{
     GitHub,
@@ -8,7 +8,7 @@ use super::{
     error::Result,
     wire::{Base64, Sha, base64_length, or_default, parsed},
 };
-use crate::domain::{CommitMessage, FileMode, ObjectId, RepoName, RepoPath, Token};
+use crate::domain::{CommitMessage, EntryMode, FileMode, ObjectId, RepoName, RepoPath, Token};
 
 /// A commit.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,26 +41,21 @@ pub struct Tree {
 pub struct TreeEntry {
     /// Path relative to the tree; not one that the broker would write, necessarily.
     pub path: String,
-    /// git's mode: `100644`, `100755`, `120000`, `040000` or `160000`.
-    pub mode: String,
     /// What it is.
-    #[serde(rename = "type")]
-    pub kind: EntryKind,
+    #[serde(deserialize_with = "mode")]
+    pub mode: EntryMode,
     /// Its object.
     #[serde(rename = "sha", deserialize_with = "parsed")]
     pub id: ObjectId,
 }
 
-/// What an entry of a tree is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EntryKind {
-    /// A file or symbolic link.
-    Blob,
-    /// A directory.
-    Tree,
-    /// A submodule.
-    Commit,
+/// GitHub writes a mode in git's octal digits.
+fn mode<'de, D: de::Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<EntryMode, D::Error> {
+    let digits = String::deserialize(deserializer)?;
+    let number = u32::from_str_radix(&digits, 8).ok();
+    number.and_then(EntryMode::of).ok_or_else(|| de::Error::custom("no mode of git"))
 }
 
 /// One change for a new tree.
@@ -113,7 +108,7 @@ struct NewEntryJson<'a> {
     path: &'a str,
     mode: &'a str,
     #[serde(rename = "type")]
-    kind: EntryKind,
+    kind: &'static str,
     #[serde(flatten)]
     content: ContentJson<'a>,
 }
@@ -168,6 +163,8 @@ impl From<CommitJson> for Commit {
     }
 }
 
+/// What every file is to GitHub.
+const BLOB: &str = "blob";
 /// Length of an entry of a new tree in JSON, without its path.
 const ENTRY_SIZE: usize = 120;
 
@@ -222,7 +219,7 @@ impl GitHub {
         let tree = entries.iter().map(|entry| NewEntryJson {
             path: entry.path.as_str(),
             mode: entry.mode.as_str(),
-            kind: EntryKind::Blob,
+            kind: BLOB,
             content: (&entry.content).into(),
         });
         let body = NewTree { base_tree: base.to_string(), tree: tree.collect() };
@@ -260,7 +257,7 @@ mod tests {
         let entry = NewEntryJson {
             path: "a",
             mode: "100644",
-            kind: EntryKind::Blob,
+            kind: BLOB,
             content: (&Content::Delete).into(),
         };
         let json = serde_json::to_string(&entry).unwrap();
@@ -274,7 +271,8 @@ mod tests {
             {"path":"sub","mode":"160000","type":"commit","sha":"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"}]}"#;
         let tree: Tree = serde_json::from_str(json).unwrap();
         assert_eq!(tree.entries[0].id, ObjectId::of_blob(b""));
-        assert_eq!(tree.entries[1].kind, EntryKind::Commit);
+        let modes = [tree.entries[0].mode, tree.entries[1].mode];
+        assert_eq!(modes, [EntryMode::File(FileMode::Executable), EntryMode::Submodule]);
         assert!(!tree.truncated);
     }
 }

@@ -34,6 +34,24 @@ struct ErrorJson {
 }
 
 impl GitHub {
+    /// Sends a query and returns its data, all of them or none: an answer with any error is a refusal. A host without
+    /// GraphQL, or without what is asked for, is `Unsupported`.
+    pub(super) async fn query<D: DeserializeOwned>(
+        &self,
+        token: &Token,
+        (route, query): (&'static str, &str),
+        variables: impl Serialize,
+    ) -> Result<D> {
+        let url = self.inner.settings.graphql_url.clone();
+        let call = Call::post(route, url).repeatable().json(&Operation { query, variables }, 0)?;
+        let answer = self.send(&call, Some(token)).await.map_err(missing_endpoint)?;
+        let outcome: Outcome<D> = answer.read()?;
+        match (outcome.data, outcome.errors.unwrap_or_default()) {
+            (Some(data), errors) if errors.is_empty() => Ok(data),
+            (_, errors) => Err(self.refusal(&answer, &errors, token)),
+        }
+    }
+
     /// Sends a mutation and returns its data; `done` says whether these show that it took effect, whatever errors came
     /// with them. `size` is about how long the variables are in JSON.
     pub(super) async fn mutate<D: DeserializeOwned>(

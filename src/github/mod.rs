@@ -1,6 +1,8 @@
 //! All of the broker's HTTP with GitHub. Nothing outside of this module names an HTTP client.
 //!
 //! ```text
+//!                                               snapshot
+//!                                                 /    \
 //! app  tokens   users  oauth  repositories  branches  git_data  pulls   commit_on_branch     parts of GitHub's API
 //!   \    |         |     |         |           |         |        |           |
 //!   +-jwt-+        +--pages--------+           |         |        |        graphql
@@ -21,7 +23,9 @@ mod breaker;
 mod call;
 mod clean;
 mod commit_on_branch;
+mod contents;
 mod error;
+mod fresh;
 mod git_data;
 mod graphql;
 mod headers;
@@ -33,7 +37,9 @@ mod repositories;
 mod retry;
 mod send;
 mod settings;
+mod snapshot;
 mod sort;
+mod swap_branch;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -51,11 +57,12 @@ use url::{Origin, Url};
 pub use app::{Installation, InstallationAccount};
 pub use commit_on_branch::{CommitOnBranch, PushedCommit};
 pub use error::{Context, Detail, Error, Kind, Result};
-pub use git_data::{Commit, Content, EntryKind, NewEntry, Tree, TreeEntry};
+pub use git_data::{Commit, Content, NewEntry};
 pub use headers::RateLimit;
 pub use pulls::{NewPull, Pull};
 pub use repositories::{Comparison, Repository, Role, Rule};
 pub use settings::{AppIdentity, BuildError, Limits, OAuthClient, Settings, SigningKey};
+pub use snapshot::{At, Head, Look, RepositoryState, Snapshot};
 pub use tokens::{MintedToken, RepoScope};
 pub use users::AuthenticatedUser;
 

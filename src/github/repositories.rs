@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{
     GitHub,
     call::Call,
-    error::{Kind, Result},
+    error::Result,
     wire::{or_default, parsed},
 };
 use crate::domain::{BranchName, RepoId, RepoName, Token};
@@ -15,6 +15,8 @@ use crate::domain::{BranchName, RepoId, RepoName, Token};
 pub struct Repository {
     /// Id, which survives renames.
     pub id: RepoId,
+    /// Its id in GraphQL, if the host says it.
+    pub node_id: Option<String>,
     /// Its name now.
     pub name: RepoName,
     /// Its default branch.
@@ -70,6 +72,7 @@ pub struct Comparison {
 #[derive(Deserialize)]
 struct RepositoryJson {
     id: i64,
+    node_id: Option<String>,
     #[serde(deserialize_with = "parsed")]
     full_name: RepoName,
     #[serde(deserialize_with = "parsed")]
@@ -85,29 +88,15 @@ struct RepositoryJson {
     permissions: Option<Role>,
 }
 
-/// How often a token that was minted just now may be refused before that is believed.
-const FRESH_TOKEN_REFUSALS: u32 = 3;
-
 impl GitHub {
-    /// The same as [`GitHub::repository`] for a token that was minted just now. Not every machine of GitHub knows it yet:
-    /// for some seconds it may be answered 401, 403 or 404.
-    pub async fn repository_for_fresh(&self, token: &Token, repo: &RepoName) -> Result<Repository> {
-        let mut wait = self.inner.settings.limits.fresh_token_wait;
-        for _ in 0..FRESH_TOKEN_REFUSALS {
-            match self.repository(token, repo).await {
-                Err(error)
-                    if matches!(
-                        error.kind,
-                        Kind::Unauthorized | Kind::Forbidden | Kind::NotFound
-                    ) =>
-                {
-                    tokio::time::sleep(wait).await;
-                    wait *= 2;
-                }
-                result => return result,
-            }
-        }
-        self.repository(token, repo).await
+    /// The same as [`GitHub::repository`], for a token that may have been minted just now.
+    pub async fn repository_for(
+        &self,
+        token: &Token,
+        fresh: bool,
+        repo: &RepoName,
+    ) -> Result<Repository> {
+        self.while_fresh(fresh, || self.repository(token, repo)).await
     }
 
     /// A repository, also by a name that it had before. `NotFound`: it does not exist, or not for this token.
@@ -116,6 +105,7 @@ impl GitHub {
         let json: RepositoryJson = self.send(&call, Some(token)).await?.read()?;
         Ok(Repository {
             id: RepoId(json.id),
+            node_id: json.node_id,
             moved: json.full_name != *repo,
             name: json.full_name,
             default_branch: json.default_branch,

@@ -300,7 +300,8 @@ async fn a_pull_request_of_other_branches_is_not_taken_for_the_open_one() {
 }
 
 async fn commit(script: &Script) -> Result<PushedCommit> {
-    let additions: [(RepoPath, Bytes); 1] = [("a".parse().unwrap(), Bytes::from_static(b"x"))];
+    let (path, content): (RepoPath, Bytes) = ("a".parse().unwrap(), Bytes::from_static(b"x"));
+    let additions = [(&path, &content)];
     let commit = CommitOnBranch {
         branch: &branch("staging"),
         expected_head: id(),

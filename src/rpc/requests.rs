@@ -180,6 +180,7 @@ pub(super) fn commit_request(
         let account = fields.required("account", &request.account);
         let repository = fields.optional("repository", &request.repository);
         let branch = fields.optional("branch", &request.branch);
+        let base = fields.optional("base", &request.base);
         let message = fields
             .text("message", request.message, MAX_BODY)
             .and_then(|text| fields.required("message", &text));
@@ -191,6 +192,7 @@ pub(super) fn commit_request(
             CommitRequest {
                 repository: repository?,
                 branch: branch?,
+                base: base?,
                 message: message?,
                 changes: changes?,
                 expected_head: expected_head?,

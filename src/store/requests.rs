@@ -9,7 +9,7 @@ use sea_orm::{
 use time::{Duration, OffsetDateTime};
 
 use super::{Error, Store, stored};
-use crate::domain::AccountId;
+use crate::domain::{AccountId, ObjectId};
 
 pub(super) const TABLE: &str = "commit_requests";
 
@@ -35,6 +35,7 @@ pub(super) struct Model {
     pub answer: Option<String>,
     pub created_at: OffsetDateTime,
     pub finished_at: Option<OffsetDateTime>,
+    pub tried_head: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -45,8 +46,11 @@ impl ActiveModelBehavior for ActiveModel {}
 /// What a request's id says about it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Begin {
-    /// Not seen before, or its process died: the caller does the work, then finishes or abandons it.
-    New,
+    /// Not seen before, or nobody is at work on it any more: the caller does the work, then finishes, abandons or leaves it.
+    New {
+        /// The head on which an earlier call may have made the commit without learning of it.
+        tried: Option<ObjectId>,
+    },
     /// Done before; this is the answer, JSON.
     Done(String),
     /// Another call is at work on it.
@@ -66,13 +70,10 @@ impl Store {
     ) -> Result<Begin, Error> {
         self.within(async {
             for _ in 0..ATTEMPTS {
-                if self.claim(account, request_id, content_hash, now).await? {
-                    return Ok(Begin::New);
-                }
+                let claimed = self.claim(account, request_id, content_hash, now).await?;
                 let row = of(account, request_id).one(&self.db).await;
-                if let Some(row) = row.map_err(Error::in_table(TABLE))? {
-                    return seen(row, content_hash);
-                }
+                let Some(row) = row.map_err(Error::in_table(TABLE))? else { continue };
+                return if claimed { new(&row) } else { seen(row, content_hash) };
             }
             Err(Error::Unavailable("the request is being removed".to_owned()))
         })
@@ -95,13 +96,16 @@ impl Store {
             answer: Set(None),
             created_at: Set(stored(now)),
             finished_at: Set(None),
+            tried_head: Set(None),
         };
         let column = |column: Column| Expr::col((Entity, column));
         let forgotten = column(Column::CreatedAt).lt(stored(now - REQUEST_LIFE));
-        let died = column(Column::State)
-            .eq(IN_PROGRESS)
-            .and(column(Column::ContentHash).eq(content_hash))
-            .and(column(Column::CreatedAt).lt(stored(now - TAKEOVER_AFTER)));
+        let left = column(Column::FinishedAt).is_not_null();
+        let died = column(Column::CreatedAt).lt(stored(now - TAKEOVER_AFTER));
+        let nobodys = column(Column::State).eq(IN_PROGRESS).and(left.or(died));
+        let same = column(Column::ContentHash).eq(content_hash);
+        // What was tried for a forgotten request says nothing about this one.
+        let tried = Expr::case(forgotten.clone(), Expr::null()).finally(column(Column::TriedHead));
         let replace = OnConflict::columns([Column::Account, Column::RequestId])
             .update_columns([
                 Column::ContentHash,
@@ -110,10 +114,25 @@ impl Store {
                 Column::CreatedAt,
                 Column::FinishedAt,
             ])
-            .action_cond_where(Condition::any().add(forgotten).add(died))
+            .value(Column::TriedHead, tried)
+            .action_cond_where(Condition::any().add(forgotten).add(nobodys.and(same)))
             .to_owned();
         let rows = Entity::insert(row).on_conflict(replace).exec_without_returning(&self.db).await;
         Ok(rows.map_err(Error::in_table(TABLE))? > 0)
+    }
+
+    /// Notes, before it is done, on which head the commit of a request is about to be made: whoever takes the request over
+    /// looks for it there.
+    pub async fn note_attempt(
+        &self,
+        account: &AccountId,
+        request_id: &str,
+        head: ObjectId,
+    ) -> Result<(), Error> {
+        let update = Entity::update_many()
+            .filter(in_progress(account, request_id))
+            .col_expr(Column::TriedHead, Expr::value(head.to_string()));
+        self.update(update).await
     }
 
     /// Records the answer of a request in progress. Nothing happens if the account was disconnected meanwhile.
@@ -129,6 +148,24 @@ impl Store {
             .col_expr(Column::State, Expr::value(DONE))
             .col_expr(Column::Answer, Expr::value(answer))
             .col_expr(Column::FinishedAt, Expr::value(stored(now)));
+        self.update(update).await
+    }
+
+    /// Gives a request's id back, after work that failed and may have changed something: the next call with the same content
+    /// goes on with it.
+    pub async fn leave_request(
+        &self,
+        account: &AccountId,
+        request_id: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let update = Entity::update_many()
+            .filter(in_progress(account, request_id))
+            .col_expr(Column::FinishedAt, Expr::value(stored(now)));
+        self.update(update).await
+    }
+
+    async fn update(&self, update: sea_orm::UpdateMany<Entity>) -> Result<(), Error> {
         self.within(async {
             update.exec(&self.db).await.map_err(Error::in_table(TABLE))?;
             Ok(())
@@ -170,6 +207,11 @@ fn in_progress(account: &AccountId, request_id: &str) -> Condition {
         .add(Column::Account.eq(account.as_str()))
         .add(Column::RequestId.eq(request_id))
         .add(Column::State.eq(IN_PROGRESS))
+}
+
+fn new(row: &Model) -> Result<Begin, Error> {
+    let tried = row.tried_head.as_deref().map(str::parse).transpose();
+    Ok(Begin::New { tried: tried.map_err(|_| Error::corrupt(TABLE, "tried_head"))? })
 }
 
 fn seen(row: Model, content_hash: &str) -> Result<Begin, Error> {

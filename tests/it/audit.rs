@@ -161,7 +161,7 @@ async fn a_failure_has_its_word_and_what_was_known_by_then() {
 async fn the_end_of_a_commit_is_written_though_its_caller_has_gone() {
     let world = World::connected().await;
     let gate = Gate::new();
-    world.sim.fault(Fault::once("POST /graphql", Effect::Hold(gate.clone())));
+    world.sim.fault(Fault::once("POST /graphql createCommitOnBranch", Effect::Hold(gate.clone())));
     let mut request = Request::new(proto::CommitFilesRequest {
         account: ACCOUNT.into(),
         message: "Add".into(),

@@ -170,7 +170,9 @@ async fn a_commit_that_waited_for_its_turn_is_not_made_for_an_account_that_is_go
             world.configure_repo(bind).await.unwrap();
         }
         let gate = Gate::new();
-        world.sim.fault(Fault::once("POST /graphql", Effect::Hold(gate.clone())));
+        world
+            .sim
+            .fault(Fault::once("POST /graphql createCommitOnBranch", Effect::Hold(gate.clone())));
         let commit = |path: &str| {
             let files = vec![write(path, "x")];
             let (account, message) = (ACCOUNT.into(), "Add".into());
@@ -209,7 +211,7 @@ async fn an_accounts_commits_do_not_wait_for_anothers() {
     let bind = proto::ConfigureRepoRequest { account: account(), repository, ..Default::default() };
     world.configure_repo(bind).await.unwrap();
     let gate = Gate::new();
-    world.sim.fault(Fault::once("POST /graphql", Effect::Hold(gate.clone())));
+    world.sim.fault(Fault::once("POST /graphql createCommitOnBranch", Effect::Hold(gate.clone())));
     let files = vec![write("eve.sql", "x")];
     let (account, message) = (account(), "Add".into());
     let slow = proto::CommitFilesRequest { account, message, files, ..Default::default() };

@@ -49,7 +49,7 @@ async fn a_change_keeps_its_place_when_its_caller_is_gone() {
     world.register(ACCOUNT, INSTALLATION).await;
     world.configure(ACCOUNT, REPO).await;
     let gate = Gate::new();
-    world.sim.fault(Fault::once("POST /graphql", Effect::Hold(gate.clone())));
+    world.sim.fault(Fault::once("POST /graphql createCommitOnBranch", Effect::Hold(gate.clone())));
     let (account, message, files) = (ACCOUNT.into(), "Add".into(), vec![write("a.sql", BIG)]);
     let request = CommitFilesRequest { account, message, files, ..Default::default() };
     let mut client = world.broker.clone();
@@ -73,7 +73,7 @@ async fn a_change_keeps_its_place_when_its_caller_is_gone() {
 async fn a_change_whose_caller_is_gone_is_ended_before_the_broker_stops() {
     let mut world = World::connected().await;
     let gate = Gate::new();
-    world.sim.fault(Fault::once("POST /graphql", Effect::Hold(gate.clone())));
+    world.sim.fault(Fault::once("POST /graphql createCommitOnBranch", Effect::Hold(gate.clone())));
     let (account, message, files) = (ACCOUNT.into(), "Add".into(), vec![write("a.sql", "x")]);
     let request = CommitFilesRequest { account, message, files, ..Default::default() };
     let mut client = world.broker.clone();

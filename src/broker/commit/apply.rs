@@ -3,17 +3,16 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    branch::Head,
     plan::{Body, Plan, Write},
-    work::Work,
+    work::{Ground, Work},
 };
 use crate::{
-    domain::{FileMode, ObjectId},
+    domain::{FileMode, ObjectId, Token},
     github::{self, CommitOnBranch, Content, Kind, NewEntry, PushedCommit},
 };
 
-/// `createCommitOnBranch` takes about 40 MB of request, and base64 adds a third: this leaves room for paths and message.
-const MUTATION_BYTES: usize = 28 * 1024 * 1024;
+/// Longest request of `createCommitOnBranch`, contents in base64: GitHub takes about 40 MB and fails at 40 MiB.
+const MUTATION_BYTES: usize = 38_000_000;
 /// Largest tree that is sent at once, with the text that travels inside of it instead of as blobs: GitHub fails at about
 /// 2.5 MB, and JSON may double a text.
 const TREE_BYTES: usize = 1024 * 1024;
@@ -21,84 +20,110 @@ const TREE_BYTES: usize = 1024 * 1024;
 const BLOBS_AT_ONCE: usize = 4;
 
 impl Work<'_> {
-    /// Makes the commit on top of `head`. None if the branch is somewhere else by now.
+    /// Makes the commit. None if the branch is somewhere else by now.
     pub(super) async fn apply(
         &self,
-        head: &Head,
+        token: &Token,
+        mut ground: Ground<'_>,
         plan: &Plan,
     ) -> Result<Option<PushedCommit>, github::Error> {
-        if !head.on_branch && !self.begin_branch(head).await? {
-            return Ok(None);
+        let additions: Vec<_> = plan
+            .writes
+            .iter()
+            .filter_map(|write| match &write.body {
+                Body::New(content) => Some((&write.path, content)),
+                Body::Kept(_) => None,
+            })
+            .collect();
+        let commit = CommitOnBranch {
+            branch: self.branch,
+            expected_head: ground.head.id,
+            message: self.message,
+            additions: &additions,
+            deletions: &plan.deletions,
+        };
+        if !plan.needs_modes && commit.size() <= MUTATION_BYTES {
+            // The mutation makes no branch.
+            if !ground.on_branch && !self.create_branch(token, ground.head.id).await? {
+                return Ok(None);
+            }
+            ground.on_branch = true;
+            match self.github().commit_on_branch(token, self.repository(), commit).await {
+                Err(error) if matches!(error.kind, Kind::Unsupported | Kind::TooLarge) => {}
+                result => return result.map(Some),
+            }
         }
-        if plan.needs_modes || plan.bytes > MUTATION_BYTES {
-            return self.apply_objects(head, plan).await;
-        }
-        match self.apply_mutation(head, plan).await {
-            Err(error) if error.kind == Kind::Unsupported => self.apply_objects(head, plan).await,
-            result => result.map(Some),
-        }
+        self.apply_objects(token, ground, plan).await
     }
 
-    /// Creates the branch, now that there is something to commit to it. False if somebody was faster: what was
-    /// read may be stale then.
-    async fn begin_branch(&self, head: &Head) -> Result<bool, github::Error> {
-        let (token, repository) = (self.token, self.repository());
-        match self.github().create_branch(token, repository, self.branch, head.id).await {
+    async fn apply_objects(
+        &self,
+        token: &Token,
+        ground: Ground<'_>,
+        plan: &Plan,
+    ) -> Result<Option<PushedCommit>, github::Error> {
+        let (github, repository, head) = (self.github(), self.repository(), ground.head);
+        let tree = self.tree(token, head.tree, plan).await?;
+        let commit = github.create_commit(token, repository, self.message, tree, head.id).await?;
+        let moved = if ground.on_branch {
+            self.move_branch(token, ground, commit.id).await?
+        } else {
+            self.create_branch(token, commit.id).await?
+        };
+        Ok(moved.then_some(PushedCommit { id: commit.id, url: commit.html_url }))
+    }
+
+    /// Makes the branch. False if somebody was faster: what was read may be stale then.
+    async fn create_branch(&self, token: &Token, at: ObjectId) -> Result<bool, github::Error> {
+        match self.github().create_branch(token, self.repository(), self.branch, at).await {
             Ok(()) => Ok(true),
             Err(error) if error.kind == Kind::AlreadyExists => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    async fn apply_mutation(
+    /// Moves the branch to a commit on top of its head. False if it is somewhere else by now.
+    async fn move_branch(
         &self,
-        head: &Head,
-        plan: &Plan,
-    ) -> Result<PushedCommit, github::Error> {
-        let additions: Vec<_> = plan
-            .writes
-            .iter()
-            .filter_map(|write| match &write.body {
-                Body::New(content) => Some((write.path.clone(), content.clone())),
-                Body::Kept(_) => None,
-            })
-            .collect();
-        let commit = CommitOnBranch {
-            branch: self.branch,
-            expected_head: head.id,
-            message: &self.request.message,
-            additions: &additions,
-            deletions: &plan.deletions,
-        };
-        self.github().commit_on_branch(self.token, self.repository(), commit).await
-    }
-
-    async fn apply_objects(
-        &self,
-        head: &Head,
-        plan: &Plan,
-    ) -> Result<Option<PushedCommit>, github::Error> {
-        let (github, token, repository) = (self.github(), self.token, self.repository());
-        let tree = self.tree(head.tree, plan).await?;
-        let commit =
-            github.create_commit(token, repository, &self.request.message, tree, head.id).await?;
-        // GitHub moves a branch forward to any descendant. One that somebody has set back meanwhile must not be: look
-        // once more. What is left is the time of one request.
-        if github.branch_head(token, repository, self.branch).await? != Some(head.id) {
-            return Ok(None);
+        token: &Token,
+        ground: Ground<'_>,
+        to: ObjectId,
+    ) -> Result<bool, github::Error> {
+        let (github, repository, from) = (self.github(), self.repository(), ground.head.id);
+        if let Some(node_id) = ground.node_id {
+            match github.swap_branch(token, node_id, self.branch, from, to).await {
+                Ok(()) => return Ok(true),
+                Err(error) if error.kind == Kind::Unsupported => {}
+                // In whatever words GitHub says that the branch was not there: whether it is, tells.
+                Err(error) if matches!(error.kind, Kind::Invalid | Kind::Conflict) => {
+                    let now = github.branch_head(token, repository, self.branch).await?;
+                    return if now == Some(from) { Err(error) } else { Ok(false) };
+                }
+                Err(error) => return Err(error),
+            }
         }
-        github.update_branch(token, repository, self.branch, commit.id).await?;
-        Ok(Some(PushedCommit { id: commit.id, url: commit.html_url }))
+        // Over REST a branch moves forward to any descendant. One that somebody has set back meanwhile must not: look once
+        // more. What is left is the time of one request.
+        if github.branch_head(token, repository, self.branch).await? != Some(from) {
+            return Ok(false);
+        }
+        github.update_branch(token, repository, self.branch, to).await?;
+        Ok(true)
     }
 
     /// Builds the tree in as few requests as its size allows.
-    async fn tree(&self, base: ObjectId, plan: &Plan) -> Result<ObjectId, github::Error> {
+    async fn tree(
+        &self,
+        token: &Token,
+        base: ObjectId,
+        plan: &Plan,
+    ) -> Result<ObjectId, github::Error> {
         let deletions = plan.deletions.iter().map(|path| NewEntry {
             path: path.clone(),
             mode: FileMode::Regular,
             content: Content::Delete,
         });
-        let writes: Vec<_> = plan.writes.iter().map(|write| self.entry(write)).collect();
+        let writes: Vec<_> = plan.writes.iter().map(|write| self.entry(token, write)).collect();
         let mut entries = stream::iter(deletions.map(Ok))
             .chain(stream::iter(writes).buffered(BLOBS_AT_ONCE))
             .boxed();
@@ -106,25 +131,24 @@ impl Work<'_> {
         while let Some(entry) = entries.try_next().await? {
             let bytes = entry.size();
             if size + bytes > TREE_BYTES && !chunk.is_empty() {
-                tree =
-                    self.github().create_tree(self.token, self.repository(), tree, &chunk).await?;
+                tree = self.github().create_tree(token, self.repository(), tree, &chunk).await?;
                 chunk.clear();
                 size = 0;
             }
             size += bytes;
             chunk.push(entry);
         }
-        self.github().create_tree(self.token, self.repository(), tree, &chunk).await
+        self.github().create_tree(token, self.repository(), tree, &chunk).await
     }
 
-    async fn entry(&self, write: &Write) -> Result<NewEntry, github::Error> {
+    async fn entry(&self, token: &Token, write: &Write) -> Result<NewEntry, github::Error> {
         let content = match &write.body {
             Body::Kept(id) => Content::Blob(*id),
             Body::New(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) if text.len() <= TREE_BYTES => Content::Text(text.to_owned()),
-                _ => Content::Blob(
-                    self.github().create_blob(self.token, self.repository(), bytes).await?,
-                ),
+                _ => {
+                    Content::Blob(self.github().create_blob(token, self.repository(), bytes).await?)
+                }
             },
         };
         Ok(NewEntry { path: write.path.clone(), mode: write.mode, content })

@@ -1,18 +1,20 @@
 //! CommitFiles: one commit of any number of files to the staging branch, or to a work branch that the policy allows.
 //!
+//! * [`scope`]: which branch and which paths, and whether the caller may. Pure.
+//! * [`once`]: a request id makes a retry get the first answer.
 //! * [`work`]: read, plan, apply, and again when the head moves or an answer is lost.
-//! * [`branch`]: what the branch has now, as far as the request touches it.
+//! * [`begin`]: where a branch begins that does not exist yet.
 //! * [`plan`]: what differs, and how it can be sent. Pure.
 //! * [`apply`]: the one request, or the few, that make the commit.
-//! * [`once`]: a request id makes a retry get the first answer.
 //!
 //! The head of the branch is read, and the commit is made only if it is still there: what somebody else pushed
 //! meanwhile is never lost. Nothing is sent a second time before the state has been read again.
 
 mod apply;
-mod branch;
+mod begin;
 mod once;
 mod plan;
+mod scope;
 mod work;
 
 use std::{sync::Arc, time::Duration};
@@ -23,13 +25,14 @@ use tracing::info;
 use super::{
     Broker, Call,
     access::Access,
-    error::{Error, FieldViolation, Reason},
+    error::{Error, Reason},
     refusal::Failed,
+    repo_token::RepoToken,
 };
 use crate::domain::{
-    AccountId, BranchName, ChangeSet, CommitMessage, Edit, Level, ObjectId, Permission,
-    Permissions, RepoId, RepoName, RepoPath, Subdirectory, is_protected, is_workflow,
+    AccountId, Base, BranchName, ChangeSet, CommitMessage, ObjectId, RepoId, RepoName,
 };
+use once::{Claim, Turn};
 use work::Work;
 
 /// What is to be committed.
@@ -39,6 +42,8 @@ pub struct CommitRequest {
     pub repository: Option<RepoName>,
     /// The staging branch by default. Another one only if the policy lets the caller work on it.
     pub branch: Option<BranchName>,
+    /// Where a work branch begins that does not exist yet; at production by default.
+    pub base: Option<Base>,
     /// Headline and body.
     pub message: CommitMessage,
     /// The files, relative to the binding's subdirectory.
@@ -79,9 +84,6 @@ pub struct Counts {
     pub unchanged: usize,
 }
 
-const PERMISSIONS: Permissions = Permissions::NONE
-    .with(Permission::CONTENTS, Level::Write)
-    .with(Permission::METADATA, Level::Read);
 /// Long enough for a large commit.
 const MIN_TTL: Duration = Duration::from_secs(5 * 60);
 
@@ -100,15 +102,18 @@ impl Broker {
                 turn
             }
         };
-        let branch = target(&mut access, request.branch.as_ref())?;
-        let changes = place(&request.changes, &access.binding.subdirectory)?;
-        let_protected(&mut access, &changes)?;
-        if let Some(answer) = self.first_answer(&request, &access, &branch, &changes).await? {
-            call.trail.note(|record| record.commit = Some(answer.commit_sha.clone()));
-            return Ok(answer);
-        }
-        let result = self.commit_now(&request, &access, &branch, &changes).await;
-        self.remember(call.account(), &request, &result).await;
+        let branch = scope::branch(&mut access, &request)?;
+        let changes = scope::place(&request.changes, &access.binding.subdirectory)?;
+        scope::let_protected(&mut access, &changes)?;
+        let mut claim = match self.claim(&request, &access, &branch, &changes).await? {
+            Turn::Work(claim) => claim,
+            Turn::Answered(answer) => {
+                call.trail.note(|record| record.commit = Some(answer.commit_sha.clone()));
+                return Ok(answer);
+            }
+        };
+        let result = self.commit_now(&request, &access, &branch, &changes, &mut claim).await;
+        claim.end(&result).await;
         result
     }
 
@@ -118,10 +123,17 @@ impl Broker {
         access: &Access,
         branch: &BranchName,
         changes: &ChangeSet,
+        claim: &mut Claim<'_>,
     ) -> Result<Committed, Error> {
-        let (token, _) = self.enter(access, permissions(changes), MIN_TTL).await?;
-        let work = Work { broker: self, access, branch, token: &token.token, request, changes };
-        match work.run().await {
+        let (message, paths) = (&request.message, &changes.paths());
+        let work = Work { broker: self, access, branch, request, message, changes, paths };
+        let first = |token: RepoToken| {
+            let work = &work;
+            async move { work.first_look(&token).await }
+        };
+        let permissions = scope::permissions(changes);
+        let (token, snapshot) = self.enter_by(access, permissions, MIN_TTL, first).await?;
+        match work.run(&token.token, snapshot, claim).await {
             Ok(committed) => {
                 access.call.trail.note(|record| record.commit = Some(committed.commit_sha.clone()));
                 info!(
@@ -149,71 +161,4 @@ fn too_late() -> Error {
         Reason::DeadlineExceeded,
         "the time of the call was over before the commit could be made; read the branch before you try again",
     )
-}
-
-/// The branch to commit to. Never production: what goes there, people merge.
-fn target(access: &mut Access, asked: Option<&BranchName>) -> Result<BranchName, Error> {
-    let (staging, production) = (&access.binding.staging, &access.binding.production);
-    let Some(branch) = asked.filter(|branch| *branch != staging) else {
-        return Ok(staging.clone());
-    };
-    access.call = access.call.for_work_branch(branch, production).ok_or_else(|| {
-        Error::new(
-            Reason::BranchNotAllowed,
-            format!(
-                "commits of this caller do not go to {branch}; leave `branch` empty for the staging branch {staging}"
-            ),
-        )
-        .with("allowed", staging)
-    })?;
-    Ok(branch.clone())
-}
-
-/// Refuses protected paths that the policy does not let the caller write.
-fn let_protected(access: &mut Access, changes: &ChangeSet) -> Result<(), Error> {
-    let protected: Vec<&RepoPath> =
-        changes.iter().map(|(path, _)| path).filter(|path| is_protected(path)).collect();
-    if protected.is_empty() {
-        return Ok(());
-    }
-    access.call = access.call.for_protected(&protected).map_err(|paths| {
-        let paths: Vec<&str> = paths.into_iter().map(RepoPath::as_str).collect();
-        Error::new(
-            Reason::PathNotAllowed,
-            format!(
-                "these paths decide what runs or who reviews, and no rule of the broker's policy lets this caller write them: {}",
-                paths.join(", ")
-            ),
-        )
-        .with("paths", paths.join(","))
-    })?;
-    Ok(())
-}
-
-/// What the commit needs. `workflows` is asked for only where a workflow file is written.
-fn permissions(changes: &ChangeSet) -> Permissions {
-    if changes.iter().any(|(path, _)| is_workflow(path)) {
-        PERMISSIONS.with(Permission::WORKFLOWS, Level::Write)
-    } else {
-        PERMISSIONS
-    }
-}
-
-/// Prefixes every path with the binding's subdirectory.
-fn place(changes: &ChangeSet, subdirectory: &Subdirectory) -> Result<ChangeSet, Error> {
-    let mut placed = Vec::with_capacity(changes.len());
-    let mut wrong = Vec::new();
-    for (path, edit) in changes.iter() {
-        match subdirectory.join(path) {
-            Ok(path) => placed.push((path, edit.clone())),
-            Err(error) => wrong.push(FieldViolation {
-                field: "files.path".to_owned(),
-                description: format!("{path}: with the subdirectory, {error}"),
-            }),
-        }
-    }
-    if !wrong.is_empty() {
-        return Err(Error::invalid_fields(wrong));
-    }
-    ChangeSet::new(placed).map_err(|_| Error::invalid("files", "must not clash"))
 }

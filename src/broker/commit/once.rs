@@ -5,34 +5,54 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use tracing::warn;
 
-use super::{Access, ChangeSet, CommitRequest, Committed, Edit};
+use super::{Access, CommitRequest, Committed};
 use crate::{
     broker::{
         Broker,
         error::{Error, Reason},
     },
-    domain::{AccountId, BranchName},
+    domain::{AccountId, BranchName, ChangeSet, Edit, ObjectId},
     store::Begin,
 };
 
 /// What a caller waits when the first call with the same id is still under way.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
+/// The right to do the work of a request: of several calls with the same id one has it. A call without an id has its own.
+pub(super) struct Claim<'a> {
+    broker: &'a Broker,
+    account: &'a AccountId,
+    request_id: Option<&'a str>,
+    /// The head on which the commit was tried last, without learning whether it was made.
+    pub tried: Option<ObjectId>,
+}
+
+/// What a request's id says about it.
+pub(super) enum Turn<'a> {
+    /// The answer that an earlier call with the same id got.
+    Answered(Committed),
+    /// Nobody else is at it: the claim has to be [ended](Claim::end).
+    Work(Claim<'a>),
+}
+
 impl Broker {
-    /// The answer that an earlier call with the same request id got. None if this is the first one: then its end
-    /// has to be [remembered](Broker::remember).
-    pub(super) async fn first_answer(
-        &self,
-        request: &CommitRequest,
-        access: &Access,
+    /// Whose turn the work of a request is.
+    pub(super) async fn claim<'a>(
+        &'a self,
+        request: &'a CommitRequest,
+        access: &'a Access,
         branch: &BranchName,
         changes: &ChangeSet,
-    ) -> Result<Option<Committed>, Error> {
-        let Some(request_id) = &request.request_id else { return Ok(None) };
+    ) -> Result<Turn<'a>, Error> {
+        let (account, request_id) = (access.account(), request.request_id.as_deref());
+        let claim = |tried| Turn::Work(Claim { broker: self, account, request_id, tried });
+        let Some(id) = request_id else { return Ok(claim(None)) };
         let hash = content_hash(request, access, branch, changes);
-        match self.store().begin_request(access.account(), request_id, &hash, self.now()).await? {
-            Begin::New => Ok(None),
-            Begin::Done(answer) => serde_json::from_str(&answer).map(Some).map_err(Error::internal),
+        match self.store().begin_request(account, id, &hash, self.now()).await? {
+            Begin::New { tried } => Ok(claim(tried)),
+            Begin::Done(answer) => {
+                serde_json::from_str(&answer).map(Turn::Answered).map_err(Error::internal)
+            }
             Begin::InProgress => Err(Error::new(
                 Reason::RequestInProgress,
                 "a call with this request_id is under way; try again for its answer",
@@ -44,25 +64,37 @@ impl Broker {
             )),
         }
     }
+}
 
-    /// Keeps the answer for a retry; a failed call is forgotten, so that a retry does the work.
-    pub(super) async fn remember(
-        &self,
-        account: &AccountId,
-        request: &CommitRequest,
-        result: &Result<Committed, Error>,
-    ) {
-        let Some(request_id) = &request.request_id else { return };
+impl Claim<'_> {
+    /// Notes that the commit is about to be made on `head`: if its answer is lost, and this process too, the retry finds it.
+    pub async fn about_to_commit_on(&mut self, head: ObjectId) -> Result<(), Error> {
+        if let Some(id) = self.request_id {
+            self.broker.store().note_attempt(self.account, id, head).await?;
+        }
+        self.tried = Some(head);
+        Ok(())
+    }
+
+    /// Nothing was made of what was tried.
+    pub fn nothing_done(&mut self) {
+        self.tried = None;
+    }
+
+    /// Keeps the answer for a retry. A call that failed is forgotten, so that a retry does the work; unless it may have been
+    /// done all the same: then the retry looks for it first.
+    pub async fn end(self, result: &Result<Committed, Error>) {
+        let Some(id) = self.request_id else { return };
+        let (store, account, now) = (self.broker.store(), self.account, self.broker.now());
         let answer =
             result.as_ref().ok().and_then(|committed| serde_json::to_string(committed).ok());
-        let noted = match answer {
-            Some(answer) => {
-                self.store().finish_request(account, request_id, &answer, self.now()).await
-            }
-            None => self.store().abandon_request(account, request_id).await,
+        let noted = match (answer, self.tried) {
+            (Some(answer), _) => store.finish_request(account, id, &answer, now).await,
+            (None, Some(_)) => store.leave_request(account, id, now).await,
+            (None, None) => store.abandon_request(account, id).await,
         };
         if let Err(error) = noted {
-            // The commit stands. A retry finds the call under way, and later plans anew: nothing differs then.
+            // What was done stands. A retry finds the call under way, and later the commit where it was tried.
             warn!(%account, %error, "the end of a request could not be stored");
         }
     }
@@ -75,6 +107,7 @@ fn content_hash(
     branch: &BranchName,
     changes: &ChangeSet,
 ) -> String {
+    let text = |value: Option<String>| value.unwrap_or_default();
     let mut hash = digest::Context::new(&digest::SHA256);
     let mut field = |bytes: &[u8]| {
         hash.update(&(bytes.len() as u64).to_be_bytes());
@@ -82,8 +115,9 @@ fn content_hash(
     };
     field(access.binding.repository_id.to_string().as_bytes());
     field(branch.as_str().as_bytes());
+    field(text(request.base.as_ref().map(ToString::to_string)).as_bytes());
     field(request.message.as_str().as_bytes());
-    field(request.expected_head.map(|id| id.to_string()).unwrap_or_default().as_bytes());
+    field(text(request.expected_head.map(|id| id.to_string())).as_bytes());
     for (path, edit) in changes.iter() {
         field(path.as_str().as_bytes());
         match edit {

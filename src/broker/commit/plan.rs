@@ -2,13 +2,10 @@
 
 use bytes::Bytes;
 
-use super::{
-    Counts,
-    branch::{Entries, Entry},
-};
+use super::Counts;
 use crate::{
     broker::error::{Error, Reason},
-    domain::{ChangeSet, Edit, FileMode, ObjectId, RepoPath},
+    domain::{ChangeSet, Edit, Entries, Entry, EntryMode, FileMode, ObjectId, RepoPath},
 };
 
 /// One file as it has to become.
@@ -37,8 +34,6 @@ pub(super) struct Plan {
     /// True if a mode has to be set or kept, or another thing than a plain file is touched, which only git's own
     /// objects can say.
     pub needs_modes: bool,
-    /// Content to be sent, in bytes.
-    pub bytes: usize,
 }
 
 impl Plan {
@@ -46,10 +41,6 @@ impl Plan {
         self.writes.is_empty() && self.deletions.is_empty()
     }
 }
-
-const REGULAR: &str = "100644";
-const EXECUTABLE: &str = "100755";
-const DIRECTORY: &str = "040000";
 
 /// Compares what is asked for with what is there.
 pub(super) fn plan(changes: &ChangeSet, entries: &Entries) -> Result<Plan, Error> {
@@ -72,9 +63,11 @@ impl Plan {
     fn delete(&mut self, path: &RepoPath, present: Option<&Entry>) -> Result<(), Error> {
         match present {
             None => self.counts.unchanged += 1,
-            Some(entry) if entry.mode == DIRECTORY => return Err(is_a("directory", path)),
+            Some(Entry { mode: EntryMode::Directory, .. }) => {
+                return Err(is_a("directory", path));
+            }
             Some(entry) => {
-                self.needs_modes |= entry.mode != REGULAR && entry.mode != EXECUTABLE;
+                self.needs_modes |= !matches!(entry.mode, EntryMode::File(_));
                 self.counts.deleted += 1;
                 self.deletions.push(path.clone());
             }
@@ -127,10 +120,7 @@ impl Plan {
         self.needs_modes |= mode == FileMode::Executable || before == Some(FileMode::Executable);
         let body = match present {
             Some(entry) if same_content => Body::Kept(entry.id),
-            _ => {
-                self.bytes += content.len();
-                Body::New(content.clone())
-            }
+            _ => Body::New(content.clone()),
         };
         self.writes.push(Write { path: path.clone(), mode, body });
         Ok(())
@@ -139,19 +129,19 @@ impl Plan {
 
 /// The mode of a plain file. Symbolic links and submodules are never written through.
 fn file_mode(path: &RepoPath, entry: &Entry) -> Result<FileMode, Error> {
-    match entry.mode.as_str() {
-        REGULAR => Ok(FileMode::Regular),
-        EXECUTABLE => Ok(FileMode::Executable),
-        DIRECTORY => Err(is_a("directory", path)),
-        "160000" => Err(is_a("submodule", path)),
-        _ => Err(is_a("symbolic link", path)),
+    match entry.mode {
+        EntryMode::File(mode) => Ok(mode),
+        EntryMode::Directory => Err(is_a("directory", path)),
+        EntryMode::Submodule => Err(is_a("submodule", path)),
+        EntryMode::Symlink => Err(is_a("symbolic link", path)),
     }
 }
 
 /// A file cannot be put below another file, unless the same request takes that one away.
 fn room_for(path: &RepoPath, changes: &ChangeSet, entries: &Entries) -> Result<(), Error> {
     let in_the_way = path.ancestors().find(|above| {
-        entries.get(*above).is_some_and(|entry| entry.mode != DIRECTORY) && !changes.deletes(above)
+        entries.get(*above).is_some_and(|entry| entry.mode != EntryMode::Directory)
+            && !changes.deletes(above)
     });
     match in_the_way {
         Some(file) => Err(Error::new(
@@ -175,13 +165,14 @@ fn is_a(what: &str, path: &RepoPath) -> Error {
 mod tests {
     use super::*;
 
-    fn entries(list: &[(&str, &str, &[u8])]) -> Entries {
-        let entry = |mode: &str, content: &[u8]| Entry {
-            mode: mode.to_owned(),
-            id: ObjectId::of_blob(content),
-        };
+    const REGULAR: EntryMode = EntryMode::File(FileMode::Regular);
+    const EXECUTABLE: EntryMode = EntryMode::File(FileMode::Executable);
+
+    fn entries(list: &[(&str, EntryMode, &[u8])]) -> Entries {
         list.iter()
-            .map(|(path, mode, content)| ((*path).to_owned(), entry(mode, content)))
+            .map(|(path, mode, content)| {
+                ((*path).to_owned(), Entry { mode: *mode, id: ObjectId::of_blob(content) })
+            })
             .collect()
     }
 
@@ -208,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_and_sizes_what_differs() {
+    fn counts_what_differs() {
         let there = entries(&[("a", REGULAR, b"1"), ("b", REGULAR, b"2")]);
         let asked = changes(vec![
             ("a", write(b"one", None)),
@@ -217,7 +208,7 @@ mod tests {
         ]);
         let plan = plan(&asked, &there).unwrap();
         assert_eq!(plan.counts, Counts { added: 1, changed: 1, deleted: 1, unchanged: 0 });
-        assert_eq!((plan.bytes, plan.needs_modes), (6, false));
+        assert!(!plan.needs_modes);
     }
 
     #[test]
@@ -234,7 +225,7 @@ mod tests {
         for edit in [Edit::Chmod(FileMode::Executable), write(b"1", Some(FileMode::Executable))] {
             let plan = plan(&changes(vec![("run.sh", edit)]), &there).unwrap();
             assert_eq!(plan.writes[0].body, Body::Kept(ObjectId::of_blob(b"1")));
-            assert_eq!((plan.bytes, plan.counts.changed), (0, 1));
+            assert_eq!(plan.counts.changed, 1);
         }
         let missing =
             plan(&changes(vec![("nope", Edit::Chmod(FileMode::Regular))]), &there).unwrap_err();
@@ -244,9 +235,9 @@ mod tests {
     #[test]
     fn writes_only_plain_files_into_real_directories() {
         let there = entries(&[
-            ("link", "120000", b"1"),
-            ("sub", "160000", b"1"),
-            ("dir", DIRECTORY, b"1"),
+            ("link", EntryMode::Symlink, b"1"),
+            ("sub", EntryMode::Submodule, b"1"),
+            ("dir", EntryMode::Directory, b"1"),
             ("file", REGULAR, b"1"),
         ]);
         for path in ["link", "sub", "dir", "link/x", "sub/x", "file/x"] {

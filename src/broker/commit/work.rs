@@ -1,25 +1,27 @@
 //! One commit on its way: read, plan, apply, and again when the head moves or an answer is lost.
 
-use tokio::time::Instant;
+use std::{collections::BTreeSet, time::Duration};
 
-use super::{
-    Access, CommitRequest, Committed, Counts,
-    branch::Head,
-    plan::{self, Plan},
-    too_late,
-};
+use tokio::time::{Instant, sleep};
+
+use super::{Access, CommitRequest, Committed, Counts, once::Claim, plan, plan::Plan};
 use crate::{
     broker::{
         Broker,
         error::{Error, Reason},
         refusal::Failed,
+        repo_token::{RepoToken, same_repository},
     },
-    domain::{BranchName, ChangeSet, CommitMessage, ObjectId, RepoName, Token},
-    github::{self, Kind},
+    domain::{BranchName, ChangeSet, CommitMessage, ObjectId, RepoName, RepoPath, Token},
+    github::{self, At, Head, Kind, Look, Snapshot},
 };
 
 /// How often a commit is planned anew after the head has moved or an answer was lost. Each try reads the branch first.
-const TRIES: usize = 5;
+const TRIES: u32 = 8;
+/// The longest wait before the second try; doubled for each further one. Replicas that race must not do so in step.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How many commits of others on top of ours are looked behind when an answer was lost.
+const LOOK_BACK: usize = 10;
 
 /// One commit on its way.
 pub(super) struct Work<'a> {
@@ -27,15 +29,22 @@ pub(super) struct Work<'a> {
     pub access: &'a Access,
     /// The branch to commit to.
     pub branch: &'a BranchName,
-    pub token: &'a Token,
     pub request: &'a CommitRequest,
+    pub message: &'a CommitMessage,
     pub changes: &'a ChangeSet,
+    /// Those of the changes.
+    pub paths: &'a BTreeSet<RepoPath>,
 }
 
-/// Heads that the commit was tried on, each with an answer that was lost.
-type Tried = Vec<ObjectId>;
-/// How many commits of others on top of ours are looked behind when an answer was lost.
-const LOOK_BACK: usize = 10;
+/// What a commit is put on.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub head: &'a Head,
+    /// False if the branch does not exist yet, and is to begin here.
+    pub on_branch: bool,
+    /// The repository's id in GraphQL.
+    pub node_id: Option<&'a str>,
+}
 
 impl Work<'_> {
     pub(super) fn github(&self) -> &github::GitHub {
@@ -46,18 +55,45 @@ impl Work<'_> {
         &self.access.binding.repository
     }
 
-    /// Tries until the commit is made, or must not be.
-    pub async fn run(&self) -> Result<Committed, Failed> {
-        let mut tried = Tried::new();
-        for _ in 0..TRIES {
+    /// The first look at the branch, with a token that GitHub may not know yet.
+    pub async fn first_look(&self, token: &RepoToken) -> Result<Snapshot, github::Error> {
+        self.look_with(&token.token, token.fresh, At::Branch(self.branch)).await
+    }
+
+    pub(super) async fn look(&self, token: &Token, at: At<'_>) -> Result<Snapshot, github::Error> {
+        self.look_with(token, false, at).await
+    }
+
+    async fn look_with(
+        &self,
+        token: &Token,
+        fresh: bool,
+        at: At<'_>,
+    ) -> Result<Snapshot, github::Error> {
+        let (repository, beside) = (self.repository(), &self.access.binding.production);
+        let look = Look { repository, at, beside, paths: self.paths, fresh };
+        self.github().snapshot(token, &look).await
+    }
+
+    /// Tries until the commit is made, or must not be. `snapshot` is the first look.
+    pub async fn run(
+        &self,
+        token: &Token,
+        mut snapshot: Snapshot,
+        claim: &mut Claim<'_>,
+    ) -> Result<Committed, Failed> {
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                sleep(PAUSE.saturating_mul(1 << attempt).mul_f64(rand::random())).await;
+                self.in_time()?;
+                snapshot = self.look(token, At::Branch(self.branch)).await?;
+            }
             self.in_time()?;
-            match self.attempt(&tried).await? {
-                Attempt::Done(committed) => return Ok(committed),
-                Attempt::HeadMoved => {}
-                Attempt::Unknown(head) => tried.push(head),
+            if let Some(done) = self.attempt(token, &snapshot, claim).await? {
+                return Ok(done);
             }
         }
-        if !tried.is_empty() {
+        if claim.tried.is_some() {
             return Err(Failed::Known(Error::unavailable()));
         }
         Err(Failed::Known(Error::new(
@@ -71,52 +107,82 @@ impl Work<'_> {
         if Instant::now() < self.request.deadline {
             return Ok(());
         }
-        Err(Failed::Known(too_late()))
+        Err(Failed::Known(super::too_late()))
     }
 
-    async fn attempt(&self, tried: &Tried) -> Result<Attempt, Failed> {
-        let head = self.head().await?;
-        if let Some(committed) = self.landed(tried, &head).await? {
-            return Ok(Attempt::Done(committed));
+    /// One try. None if the branch has to be read again: somebody pushed, or an answer was lost.
+    async fn attempt(
+        &self,
+        token: &Token,
+        snapshot: &Snapshot,
+        claim: &mut Claim<'_>,
+    ) -> Result<Option<Committed>, Failed> {
+        let found = &snapshot.repository;
+        same_repository(&self.access.binding, found.id, &found.name, found.read_only)?;
+        let begun;
+        let (head, on_branch) = match &snapshot.head {
+            Some(head) => (head, true),
+            None if found.empty => {
+                self.make_first_commit(token).await?;
+                return Ok(None);
+            }
+            None => {
+                begun = self.begin(token, snapshot.beside).await?;
+                (&begun, false)
+            }
+        };
+        if let (true, Some(tried)) = (on_branch, claim.tried)
+            && let Some(committed) = self.landed(token, tried, head).await?
+        {
+            return Ok(Some(committed));
         }
+        claim.nothing_done();
         if let Some(expected) = self.request.expected_head.filter(|expected| *expected != head.id) {
             let message =
                 format!("{} is at {}, not at {expected}; read it again", self.branch, head.id);
             let moved = Error::new(Reason::HeadMoved, message);
             return Err(Failed::Known(moved.with("current_head_sha", head.id)));
         }
-        let plan = self.plan_against(&head).await?;
+        let plan = self.plan_against(head)?;
         if plan.is_empty() {
-            return Ok(Attempt::Done(self.answer(head.id, &head.url, true, plan.counts)));
+            return Ok(Some(self.answer(head.id, &head.url, true, plan.counts)));
         }
         self.in_time()?;
-        match self.apply(&head, &plan).await {
-            Ok(Some(pushed)) => {
-                Ok(Attempt::Done(self.answer(pushed.id, &pushed.url, false, plan.counts)))
-            }
-            Ok(None) => Ok(Attempt::HeadMoved),
+        claim.about_to_commit_on(head.id).await?;
+        let ground = Ground { head, on_branch, node_id: found.node_id.as_deref() };
+        let pushed = match self.apply(token, ground, &plan).await {
+            Ok(pushed) => pushed,
+            Err(error) if error.effect_unknown() => return Ok(None),
             // Stale: somebody pushed. Not found: somebody deleted the branch. Both show when it is read again.
-            Err(error) if matches!(error.kind, Kind::Stale | Kind::NotFound) => {
-                Ok(Attempt::HeadMoved)
+            Err(error) if matches!(error.kind, Kind::Stale | Kind::NotFound) => None,
+            Err(error) => {
+                claim.nothing_done();
+                return Err(error.into());
             }
-            Err(error) if error.effect_unknown() => Ok(Attempt::Unknown(head.id)),
-            Err(error) => Err(error.into()),
+        };
+        if pushed.is_none() {
+            claim.nothing_done();
         }
+        Ok(pushed.map(|commit| self.answer(commit.id, &commit.url, false, plan.counts)))
     }
 
-    /// After an answer was lost: the commit that was made all the same, if it is the head or a little below it.
-    async fn landed(&self, tried: &Tried, head: &Head) -> Result<Option<Committed>, Failed> {
+    /// After an answer was lost: the commit that was made on `tried` all the same, if it is the head or a little below it.
+    async fn landed(
+        &self,
+        token: &Token,
+        tried: ObjectId,
+        head: &Head,
+    ) -> Result<Option<Committed>, Failed> {
         let mut at = head.clone();
         for _ in 0..LOOK_BACK {
-            let (false, [parent]) = (tried.is_empty() || tried.contains(&at.id), &at.parents[..])
-            else {
+            let (false, [parent]) = (at.id == tried, &at.parents[..]) else { return Ok(None) };
+            let Some(before) = self.look(token, At::Commit(*parent)).await?.head else {
                 return Ok(None);
             };
-            let before = self.head_at(*parent).await?;
             let message = at.message.parse::<CommitMessage>();
-            let ours = tried.contains(parent) && message.as_ref() == Ok(&self.request.message);
-            if ours && self.plan_against(&at).await?.is_empty() {
-                let counts = self.plan_against(&before).await?.counts;
+            let ours = *parent == tried && message.as_ref() == Ok(self.message);
+            if ours && self.plan_against(&at)?.is_empty() {
+                let counts = self.plan_against(&before)?.counts;
                 return Ok(Some(self.answer(at.id, &at.url, false, counts)));
             }
             at = before;
@@ -124,8 +190,8 @@ impl Work<'_> {
         Ok(None)
     }
 
-    async fn plan_against(&self, head: &Head) -> Result<Plan, Failed> {
-        Ok(plan::plan(self.changes, &self.entries(head).await?)?)
+    fn plan_against(&self, head: &Head) -> Result<Plan, Error> {
+        plan::plan(self.changes, &head.entries)
     }
 
     fn answer(&self, id: ObjectId, url: &str, unchanged: bool, counts: Counts) -> Committed {
@@ -137,13 +203,4 @@ impl Work<'_> {
             counts,
         }
     }
-}
-
-/// How one try ended.
-enum Attempt {
-    Done(Committed),
-    /// Somebody else pushed: plan again.
-    HeadMoved,
-    /// The answer was lost: look whether it was done.
-    Unknown(ObjectId),
 }

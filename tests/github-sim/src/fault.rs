@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::seen::matches;
+
 /// A fault that waits for requests of one route.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// The route as [`Seen::route`](crate::Seen) has it, or `*` for every one.
+    /// The route as [`Seen::is_of`](crate::Seen::is_of) takes it, or `*` for every one.
     pub route: String,
     /// How many requests of the route pass before it meets one.
     pub spared: u32,
@@ -128,11 +130,11 @@ impl Faults {
     }
 
     /// Takes what the request of a route meets: the first fault for it that spares it no more and is not used up.
-    pub fn take(&self, route: &str) -> Option<Effect> {
+    pub fn take(&self, route: &str, field: Option<&str>) -> Option<Effect> {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut met = None;
         for (place, fault) in faults.iter_mut().enumerate() {
-            if fault.route != route && fault.route != "*" {
+            if fault.route != "*" && !matches(&fault.route, route, field) {
                 continue;
             }
             // Every fault of the route counts the request, whichever meets it.

@@ -13,6 +13,8 @@ pub struct Seen {
     pub path: String,
     /// The route, such as `GET /repos/{owner}/{repo}`, `POST /graphql` or `git-receive-pack`.
     pub route: String,
+    /// The first field of a GraphQL document: `createCommitOnBranch`, `repository`, ...
+    pub field: Option<String>,
     /// The status answered; nothing while the request is under way, and when it was dropped.
     pub status: Option<u16>,
     /// What the request was authenticated with.
@@ -23,6 +25,22 @@ pub struct Seen {
     pub accept: Option<String>,
     /// The `X-GitHub-Api-Version` header.
     pub api_version: Option<String>,
+}
+
+impl Seen {
+    /// Whether it is of a route, which may end with a field of GraphQL: `POST /graphql createCommitOnBranch`.
+    pub fn is_of(&self, route: &str) -> bool {
+        matches(route, &self.route, self.field.as_deref())
+    }
+}
+
+/// Whether a request of a route, for a field if it is GraphQL's, is of those that `wanted` names.
+pub(crate) fn matches(wanted: &str, route: &str, field: Option<&str>) -> bool {
+    match wanted.strip_prefix(route) {
+        Some("") => true,
+        Some(rest) => field.is_some() && rest.strip_prefix(' ') == field,
+        None => false,
+    }
 }
 
 /// All requests in the order in which they came.

@@ -154,10 +154,12 @@ async fn commit_files() {
         ],
         expected_head_sha: "HEAD".into(),
         request_id: "r".repeat(129),
+        base: "HEAD~1".into(),
     };
     let refused = world.commit_files(all).await.unwrap_err();
     let fields = [
         "account",
+        "base",
         "branch",
         "expected_head_sha",
         "files[0].path",

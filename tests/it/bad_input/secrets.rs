@@ -124,6 +124,7 @@ async fn a_token_in_a_field_that_is_not_for_it_is_not_repeated() {
         files: vec![write(&format!("../{}", field()), "a")],
         expected_head_sha: field(),
         request_id: format!("{}\n", field()),
+        base: format!("{} ", field()),
     };
     let token = GetRepoTokenRequest {
         account: account(),

@@ -11,7 +11,7 @@ async fn fill(store: &Store, owner: &str, id: i64) {
     store.put_binding(&binding(owner, 2, "acme/two"), false).await.unwrap();
     for request in ["r", "s"] {
         let begun = store.begin_request(&account(owner), request, "h", NOW).await.unwrap();
-        assert_eq!(begun, Begin::New);
+        assert_eq!(begun, Begin::New { tried: None });
     }
     store.finish_request(&account(owner), "r", "{}", NOW).await.unwrap();
 }

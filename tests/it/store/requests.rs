@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use ghbroker::domain::ObjectId;
 use ghbroker::store::{Begin, REQUEST_LIFE, Store, TAKEOVER_AFTER};
 use time::OffsetDateTime;
 
@@ -12,11 +13,15 @@ on_both!(
     of_many_calls_one_does_the_work,
     an_abandoned_request_is_new_again,
     a_dead_calls_request_is_taken_over,
+    what_was_tried_is_known_to_whoever_takes_over,
+    a_request_that_was_left_is_free_for_its_own_content_alone,
     of_many_takeovers_one_does_the_work,
     an_answer_is_forgotten_after_its_life,
     pruning_takes_only_the_old,
 );
 
+/// A request of which nothing was tried yet.
+const NEW: Begin = Begin::New { tried: None };
 const ANSWER: &str = r#"{"sha":"ü"}"#;
 
 async fn begin(store: &Store, id: &str, content: &str, now: OffsetDateTime) -> Begin {
@@ -26,11 +31,11 @@ async fn begin(store: &Store, id: &str, content: &str, now: OffsetDateTime) -> B
 async fn a_retry_gets_the_first_answer(db: Db) {
     let store = db.store().await;
     let owner = account("a");
-    assert_eq!(begin(&store, "r", "h", NOW).await, Begin::New);
+    assert_eq!(begin(&store, "r", "h", NOW).await, NEW);
     assert_eq!(begin(&store, "r", "h", NOW).await, Begin::InProgress);
     // Another account's id of the same text is another request.
     let other = store.begin_request(&account("b"), "r", "h", NOW).await.unwrap();
-    assert_eq!(other, Begin::New);
+    assert_eq!(other, NEW);
     store.finish_request(&owner, "r", ANSWER, NOW).await.unwrap();
     // A second end of the same request, as after a takeover, changes nothing.
     store.finish_request(&owner, "r", "{}", NOW).await.unwrap();
@@ -42,7 +47,7 @@ async fn a_retry_gets_the_first_answer(db: Db) {
 
 async fn other_content_under_one_id_is_refused(db: Db) {
     let store = db.store().await;
-    assert_eq!(begin(&store, "r", "h", NOW).await, Begin::New);
+    assert_eq!(begin(&store, "r", "h", NOW).await, NEW);
     assert_eq!(begin(&store, "r", "H", NOW).await, Begin::Mismatch);
     // Also where the first call has died: its content may be committed already.
     let later = NOW + TAKEOVER_AFTER + Duration::from_secs(1);
@@ -57,8 +62,8 @@ async fn begin_at_once(db: &Db, id: &str, now: OffsetDateTime) -> usize {
     let replicas = [db.store().await, db.store().await];
     let calls = (0..8).zip(replicas.iter().cycle()).map(|(_, store)| begin(store, id, "h", now));
     let seen = join_all(calls).await;
-    assert!(seen.iter().all(|begin| matches!(begin, Begin::New | Begin::InProgress)), "{seen:?}");
-    seen.iter().filter(|begin| **begin == Begin::New).count()
+    assert!(seen.iter().all(|begin| [NEW, Begin::InProgress].contains(begin)), "{seen:?}");
+    seen.iter().filter(|begin| **begin == NEW).count()
 }
 
 async fn of_many_calls_one_does_the_work(db: Db) {
@@ -71,7 +76,7 @@ async fn of_many_takeovers_one_does_the_work(db: Db) {
     let store = db.store().await;
     for round in 0..5 {
         let id = format!("r{round}");
-        assert_eq!(begin(&store, &id, "h", NOW).await, Begin::New);
+        assert_eq!(begin(&store, &id, "h", NOW).await, NEW);
         let later = NOW + TAKEOVER_AFTER + Duration::from_secs(1);
         assert_eq!(begin_at_once(&db, &id, later).await, 1);
     }
@@ -79,23 +84,23 @@ async fn of_many_takeovers_one_does_the_work(db: Db) {
 
 async fn an_abandoned_request_is_new_again(db: Db) {
     let store = db.store().await;
-    assert_eq!(begin(&store, "r", "h", NOW).await, Begin::New);
-    assert_eq!(begin(&store, "s", "h", NOW).await, Begin::New);
+    assert_eq!(begin(&store, "r", "h", NOW).await, NEW);
+    assert_eq!(begin(&store, "s", "h", NOW).await, NEW);
     store.abandon_request(&account("b"), "r").await.unwrap();
     assert_eq!(begin(&store, "r", "h", NOW).await, Begin::InProgress);
     store.abandon_request(&account("a"), "r").await.unwrap();
     // The failed content changed nothing, so the id is free for any other.
-    assert_eq!(begin(&store, "r", "H", NOW).await, Begin::New);
+    assert_eq!(begin(&store, "r", "H", NOW).await, NEW);
     assert_eq!(begin(&store, "s", "h", NOW).await, Begin::InProgress);
 }
 
 async fn a_dead_calls_request_is_taken_over(db: Db) {
     let store = db.store().await;
-    assert_eq!(begin(&store, "r", "h", NOW).await, Begin::New);
+    assert_eq!(begin(&store, "r", "h", NOW).await, NEW);
     let limit = NOW + TAKEOVER_AFTER;
     assert_eq!(begin(&store, "r", "h", limit).await, Begin::InProgress);
     let after = limit + Duration::from_secs(1);
-    assert_eq!(begin(&store, "r", "h", after).await, Begin::New);
+    assert_eq!(begin(&store, "r", "h", after).await, NEW);
     // The time starts anew.
     assert_eq!(begin(&store, "r", "h", after + TAKEOVER_AFTER).await, Begin::InProgress);
     store.finish_request(&account("a"), "r", ANSWER, after).await.unwrap();
@@ -105,12 +110,12 @@ async fn a_dead_calls_request_is_taken_over(db: Db) {
 
 async fn an_answer_is_forgotten_after_its_life(db: Db) {
     let store = db.store().await;
-    assert_eq!(begin(&store, "r", "h", NOW).await, Begin::New);
+    assert_eq!(begin(&store, "r", "h", NOW).await, NEW);
     store.finish_request(&account("a"), "r", ANSWER, NOW).await.unwrap();
     let end = NOW + REQUEST_LIFE;
     assert_eq!(begin(&store, "r", "h", end).await, Begin::Done(ANSWER.to_owned()));
     let after = end + Duration::from_secs(1);
-    assert_eq!(begin(&store, "r", "H", after).await, Begin::New);
+    assert_eq!(begin(&store, "r", "H", after).await, NEW);
     assert_eq!(begin(&store, "r", "H", after).await, Begin::InProgress);
 }
 
@@ -121,10 +126,38 @@ async fn pruning_takes_only_the_old(db: Db) {
     for (second, milli) in moments {
         let east = time::UtcOffset::from_hms(2, 0, 0).unwrap();
         let then = (NOW + Duration::from_millis(second * 1000 + milli)).to_offset(east);
-        assert_eq!(begin(&store, &format!("{second}.{milli}"), "h", then).await, Begin::New);
+        assert_eq!(begin(&store, &format!("{second}.{milli}"), "h", then).await, NEW);
     }
     store.finish_request(&account("a"), "2.0", ANSWER, NOW).await.unwrap();
     assert_eq!(store.prune_requests(NOW + Duration::from_secs(2)).await.unwrap(), 1);
     assert_eq!(store.prune_requests(NOW + Duration::from_secs(3)).await.unwrap(), 3);
     assert_eq!(db.count("commit_requests").await, 2);
+}
+
+fn head(text: &str) -> ObjectId {
+    ObjectId::of_blob(text.as_bytes())
+}
+
+async fn what_was_tried_is_known_to_whoever_takes_over(db: Db) {
+    let store = db.store().await;
+    assert_eq!(begin(&store, "r", "h", NOW).await, NEW);
+    store.note_attempt(&account("a"), "r", head("1")).await.unwrap();
+    store.note_attempt(&account("a"), "r", head("2")).await.unwrap();
+    let later = NOW + TAKEOVER_AFTER + Duration::from_secs(1);
+    assert_eq!(begin(&store, "r", "h", later).await, Begin::New { tried: Some(head("2")) });
+    // A day later the id is free for anything, and what was tried then is of no matter.
+    let forgotten = later + REQUEST_LIFE + Duration::from_secs(1);
+    assert_eq!(begin(&store, "r", "other", forgotten).await, NEW);
+}
+
+async fn a_request_that_was_left_is_free_for_its_own_content_alone(db: Db) {
+    let store = db.store().await;
+    assert_eq!(begin(&store, "r", "h", NOW).await, NEW);
+    store.note_attempt(&account("a"), "r", head("1")).await.unwrap();
+    store.leave_request(&account("a"), "r", NOW).await.unwrap();
+    assert_eq!(begin(&store, "r", "H", NOW).await, Begin::Mismatch);
+    assert_eq!(begin(&store, "r", "h", NOW).await, Begin::New { tried: Some(head("1")) });
+    assert_eq!(begin(&store, "r", "h", NOW).await, Begin::InProgress);
+    store.finish_request(&account("a"), "r", ANSWER, NOW).await.unwrap();
+    assert_eq!(begin(&store, "r", "h", NOW).await, Begin::Done(ANSWER.to_owned()));
 }

@@ -60,6 +60,15 @@ pub(crate) fn answer(hub: &Hub, arrived: Arrived) -> Answer {
     answer.with("x-github-media-type", "github.v4; format=json")
 }
 
+/// The first field that a document asks for, before it is known whether it is right.
+pub(crate) fn root_field(body: &[u8]) -> Option<String> {
+    let request: Value = serde_json::from_slice(body).ok()?;
+    let (_, fields) = request.get("query")?.as_str()?.split_once('{')?;
+    let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let field: String = fields.trim_start().chars().take_while(|c| name(*c)).collect();
+    (!field.is_empty()).then_some(field)
+}
+
 /// The body of the answer to a document.
 fn respond(hub: &Hub, caller: Caller, bucket: Bucket, arrived: &Arrived) -> Result<Value, Refusal> {
     let request: Value = serde_json::from_slice(&arrived.body)

@@ -50,6 +50,14 @@ enum Part {
     Web(web::Page),
 }
 
+/// The body of a request.
+enum Sent {
+    /// git's, which is passed on while it comes.
+    Streamed(Body),
+    /// None if it is too large.
+    Whole(Option<Bytes>),
+}
+
 pub(crate) async fn respond(
     hub: Arc<Hub>,
     request: Request<Body>,
@@ -59,6 +67,16 @@ pub(crate) async fn respond(
     let (part, path) = part_of(&hub, &head.method, &full);
     let header =
         |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let sent = match &part {
+        Part::Web(web::Page::Git(_)) => Sent::Streamed(body),
+        _ => {
+            Sent::Whole(Limited::new(body, LARGEST_BODY).collect().await.ok().map(|b| b.to_bytes()))
+        }
+    };
+    let field = match (&part, &sent) {
+        (Part::GraphQl, Sent::Whole(Some(body))) => graphql::root_field(body),
+        _ => None,
+    };
     let route = match &part {
         Part::Rest(Some(route)) => route.name(),
         Part::Rest(None) => format!("{} {path}", head.method),
@@ -69,13 +87,14 @@ pub(crate) async fn respond(
         method: head.method.to_string(),
         path: full,
         route: route.clone(),
+        field: field.clone(),
         status: None,
         credential: Credential::None,
         body_bytes: 0,
         accept: header("accept"),
         api_version: header("x-github-api-version"),
     });
-    let effect = hub.faults.take(&route);
+    let effect = hub.faults.take(&route, field.as_deref());
     let answered = before(&hub, effect.as_ref(), matches!(part, Part::GraphQl)).await?;
     let mut arrived = Arrived {
         place,
@@ -85,19 +104,17 @@ pub(crate) async fn respond(
         headers: head.headers,
         body: Bytes::new(),
     };
-    let response = match (answered, part) {
-        (Some(answer), _) => finish(&hub, answer).into_response(),
-        (None, Part::Web(web::Page::Git(service))) => {
+    let response = match (answered, part, sent) {
+        (Some(answer), ..) => finish(&hub, answer).into_response(),
+        (None, Part::Web(web::Page::Git(service)), Sent::Streamed(body)) => {
             web::git_http(hub.clone(), service, arrived, body).await
         }
-        (None, part) => match Limited::new(body, LARGEST_BODY).collect().await {
-            Err(_) => finish(&hub, Refusal::new(413, "Request body is too large").into_answer())
-                .into_response(),
-            Ok(body) => {
-                arrived.body = body.to_bytes();
-                handle(hub.clone(), part, arrived, effect.clone()).await
-            }
-        },
+        (None, part, Sent::Whole(Some(body))) => {
+            arrived.body = body;
+            handle(hub.clone(), part, arrived, effect.clone()).await
+        }
+        (None, ..) => finish(&hub, Refusal::new(413, "Request body is too large").into_answer())
+            .into_response(),
     };
     if matches!(effect, Some(Effect::DropAfter)) {
         // A streamed answer has its effect only when it has been read.

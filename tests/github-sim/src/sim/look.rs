@@ -15,7 +15,7 @@ impl Sim {
     /// How many requests of a route have come, such as
     /// `POST /app/installations/{installation_id}/access_tokens`.
     pub fn count(&self, route: &str) -> usize {
-        self.hub.log.all().iter().filter(|seen| seen.route == route).count()
+        self.hub.log.all().iter().filter(|seen| seen.is_of(route)).count()
     }
 
     /// The routes and GraphQL fields that were asked for and are not simulated.

@@ -1,0 +1,275 @@
+//! The head of a branch and the directories that matter, in one GraphQL query.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+};
+
+use serde::{Deserialize, de};
+use serde_json::{Value, json};
+
+use super::{
+    At, Head, Look, RepositoryState, Snapshot, directories,
+    listing::{Directory, assemble},
+};
+use crate::{
+    domain::{Entry, EntryMode, ObjectId, RepoId, RepoName, Token},
+    github::{
+        GitHub,
+        error::{Error, Kind, Result},
+        wire::{or_default, parsed},
+    },
+};
+
+/// Directories that one query asks for. GitHub bounds the work of a query in ways that it does not tell; people ask for some
+/// hundred objects at once without trouble.
+const DIRECTORIES_AT_ONCE: usize = 500;
+
+const ROUTE: &str = "repository";
+const REPOSITORY: &str = "id databaseId nameWithOwner isArchived isDisabled isEmpty";
+const COMMIT: &str = "... on Commit { oid message url parents(first: 2) { nodes { oid } } \
+                      tree { oid entries { name mode oid } } }";
+const TREE: &str = "... on Tree { oid entries { name mode oid } }";
+
+#[derive(Deserialize)]
+struct Data {
+    repository: Option<RepositoryJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RepositoryJson {
+    id: String,
+    database_id: i64,
+    #[serde(deserialize_with = "parsed")]
+    name_with_owner: RepoName,
+    #[serde(default, deserialize_with = "or_default")]
+    is_archived: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    is_disabled: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    is_empty: bool,
+    branch: Option<RefJson<CommitJson>>,
+    commit: Option<CommitJson>,
+    beside: Option<RefJson<OidJson>>,
+    /// The directories, by their aliases.
+    #[serde(flatten)]
+    rest: HashMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct RefJson<T> {
+    target: Option<T>,
+}
+
+#[derive(Deserialize)]
+struct OidJson {
+    #[serde(deserialize_with = "parsed")]
+    oid: ObjectId,
+}
+
+#[derive(Deserialize)]
+struct CommitJson {
+    #[serde(deserialize_with = "parsed")]
+    oid: ObjectId,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    url: String,
+    parents: ParentsJson,
+    tree: TreeJson,
+}
+
+#[derive(Deserialize)]
+struct ParentsJson {
+    nodes: Vec<OidJson>,
+}
+
+#[derive(Deserialize)]
+struct TreeJson {
+    #[serde(deserialize_with = "parsed")]
+    oid: ObjectId,
+    entries: Vec<EntryJson>,
+}
+
+#[derive(Deserialize)]
+struct EntryJson {
+    name: String,
+    #[serde(deserialize_with = "mode")]
+    mode: EntryMode,
+    #[serde(deserialize_with = "parsed")]
+    oid: ObjectId,
+}
+
+/// GitHub writes a mode as the number that git's octal digits mean.
+fn mode<'de, D: de::Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<EntryMode, D::Error> {
+    let number = u32::deserialize(deserializer)?;
+    EntryMode::of(number).ok_or_else(|| de::Error::custom("no mode of git"))
+}
+
+impl From<TreeJson> for Directory {
+    fn from(json: TreeJson) -> Self {
+        let entry = |entry: EntryJson| (entry.name, Entry { mode: entry.mode, id: entry.oid });
+        Self { id: json.oid, entries: json.entries.into_iter().map(entry).collect() }
+    }
+}
+
+impl GitHub {
+    /// The snapshot; none if the branch moved while it was read. More directories than one query can have are read by
+    /// further ones, at the commit that the first one found.
+    pub(super) async fn query_snapshot(
+        &self,
+        token: &Token,
+        look: &Look<'_>,
+    ) -> Result<Option<Snapshot>> {
+        let all: Vec<&str> = directories(look.paths).into_iter().collect();
+        let mut chunks = all.chunks(DIRECTORIES_AT_ONCE);
+        let first = chunks.next().unwrap_or_default();
+        let mut answer = self.ask(token, look, first).await?;
+        let mut below = listed(&mut answer, first)?;
+        let state = RepositoryState {
+            id: RepoId(answer.database_id),
+            node_id: Some(answer.id),
+            read_only: answer.is_archived || answer.is_disabled,
+            empty: answer.is_empty,
+            name: answer.name_with_owner,
+        };
+        let beside = answer.beside.and_then(|found| found.target).map(|target| target.oid);
+        let commit = answer.branch.and_then(|branch| branch.target).or(answer.commit);
+        let Some(commit) = commit else {
+            return Ok(Some(Snapshot { repository: state, head: None, beside }));
+        };
+        for more in chunks {
+            let look = Look { at: At::Commit(commit.oid), ..*look };
+            below.extend(listed(&mut self.ask(token, &look, more).await?, more)?);
+        }
+        let top = Directory::from(commit.tree);
+        let Some(entries) = assemble(&top, &below, look.paths) else { return Ok(None) };
+        let head = Head {
+            id: commit.oid,
+            tree: top.id,
+            parents: commit.parents.nodes.into_iter().map(|parent| parent.oid).collect(),
+            message: commit.message,
+            url: commit.url,
+            entries,
+        };
+        Ok(Some(Snapshot { repository: state, head: Some(head), beside }))
+    }
+
+    async fn ask(
+        &self,
+        token: &Token,
+        look: &Look<'_>,
+        directories: &[&str],
+    ) -> Result<RepositoryJson> {
+        // Full names: a tag may be called as a branch is.
+        let (head, revision) = match look.at {
+            At::Branch(branch) => {
+                let name = format!("refs/heads/{branch}");
+                (name.clone(), name)
+            }
+            At::Commit(id) => (id.to_string(), id.to_string()),
+        };
+        let mut variables = serde_json::Map::new();
+        let mut set = |name: String, value: String| variables.insert(name, json!(value));
+        set("owner".to_owned(), look.repository.owner().to_owned());
+        set("name".to_owned(), look.repository.name().to_owned());
+        set("head".to_owned(), head);
+        set("beside".to_owned(), format!("refs/heads/{}", look.beside));
+        for (n, directory) in directories.iter().enumerate() {
+            set(alias(n), format!("{revision}:{directory}"));
+        }
+        let query = document(look.at, directories.len());
+        let data: Data = self.query(token, (ROUTE, &query), variables).await?;
+        data.repository.ok_or_else(|| Error::new(Kind::NotFound, "there is no such repository"))
+    }
+}
+
+fn alias(n: usize) -> String {
+    format!("d{n}")
+}
+
+fn document(at: At<'_>, directories: usize) -> String {
+    let (kind, head) = match at {
+        At::Branch(_) => {
+            ("String!", format!("branch: ref(qualifiedName: $head) {{ target {{ {COMMIT} }} }}"))
+        }
+        At::Commit(_) => ("GitObjectID!", format!("commit: object(oid: $head) {{ {COMMIT} }}")),
+    };
+    let mut variables = format!("$owner: String!, $name: String!, $head: {kind}, $beside: String!");
+    let mut fields =
+        format!("{REPOSITORY} {head} beside: ref(qualifiedName: $beside) {{ target {{ oid }} }}");
+    for alias in (0..directories).map(alias) {
+        // Writing to a text does not fail.
+        let _ = write!(variables, ", ${alias}: String!");
+        let _ = write!(fields, " {alias}: object(expression: ${alias}) {{ {TREE} }}");
+    }
+    format!("query ({variables}) {{ repository(owner: $owner, name: $name) {{ {fields} }} }}")
+}
+
+/// The directories of an answer by their paths; what is none, or not there, is none.
+fn listed<'a>(
+    answer: &mut RepositoryJson,
+    directories: &[&'a str],
+) -> Result<BTreeMap<&'a str, Option<Directory>>> {
+    let mut listed = BTreeMap::new();
+    for (n, path) in directories.iter().enumerate() {
+        let found = answer.rest.remove(&alias(n)).unwrap_or_default();
+        // Of a file or submodule nothing is asked, so that its object is empty.
+        let is_none = found.is_null() || found.as_object().is_some_and(|found| found.is_empty());
+        let directory = if is_none { None } else { Some(read(found)?.into()) };
+        listed.insert(*path, directory);
+    }
+    Ok(listed)
+}
+
+fn read(found: Value) -> Result<TreeJson> {
+    serde_json::from_value(found).map_err(|_| {
+        Error::new(Kind::Malformed, "a directory in the answer of GraphQL is not as documented")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{BranchName, FileMode};
+
+    #[test]
+    fn asks_for_just_the_directories_that_are_touched() {
+        let branch: BranchName = "staging".parse().unwrap();
+        let text = document(At::Branch(&branch), 2);
+        assert!(text.starts_with("query ($owner: String!, $name: String!, $head: String!, $beside: String!, $d0: String!, $d1: String!)"));
+        assert!(text.contains("branch: ref(qualifiedName: $head) { target { ... on Commit {"));
+        assert!(text.contains(
+            "d1: object(expression: $d1) { ... on Tree { oid entries { name mode oid } } }"
+        ));
+        assert!(!text.contains("d2"));
+        let at = At::Commit(ObjectId::of_blob(b""));
+        assert!(document(at, 0).contains("commit: object(oid: $head) {"));
+    }
+
+    #[test]
+    fn reads_modes_as_github_writes_them() {
+        let json = r#"{"oid":"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391","entries":[
+            {"name":"a","mode":33188,"oid":"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"},
+            {"name":"b","mode":33261,"oid":"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"},
+            {"name":"c","mode":16384,"oid":"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"},
+            {"name":"d","mode":40960,"oid":"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"},
+            {"name":"e","mode":57344,"oid":"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"}]}"#;
+        let directory = Directory::from(serde_json::from_str::<TreeJson>(json).unwrap());
+        let modes: Vec<EntryMode> = directory.entries.iter().map(|(_, entry)| entry.mode).collect();
+        let (regular, executable) = (FileMode::Regular, FileMode::Executable);
+        assert_eq!(
+            modes,
+            [
+                EntryMode::File(regular),
+                EntryMode::File(executable),
+                EntryMode::Directory,
+                EntryMode::Symlink,
+                EntryMode::Submodule,
+            ]
+        );
+    }
+}
