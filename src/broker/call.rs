@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     audit::{Decision, Phase, Record},
-    domain::{AccountId, BranchName, Caller, Grant, Method, Permissions, RepoName, RepoPath},
+    domain::{
+        AccountId, Binding, BranchName, Caller, Grant, Method, Permissions, RepoName, RepoPath,
+    },
 };
 
 /// What a caller waits for the audit's device to be mended.
@@ -159,13 +161,10 @@ impl Call {
         self.narrowed_or_denied(self.grant.unnarrowed_tokens())
     }
 
-    /// The call for a branch beside staging and `production`, which no rule opens.
-    pub(super) fn for_work_branch(
-        &self,
-        branch: &BranchName,
-        production: &BranchName,
-    ) -> Option<Self> {
-        self.narrowed_or_denied(self.grant.work_branch(branch).filter(|_| branch != production))
+    /// The call for a branch of the binding's repository beside staging. Never production: no rule and no binding opens it.
+    pub(super) fn for_work_branch(&self, branch: &BranchName, binding: &Binding) -> Option<Self> {
+        let grant = self.grant.work_branch(branch, &binding.work_branches);
+        self.narrowed_or_denied(grant.filter(|_| *branch != binding.production))
     }
 
     /// The call for files at protected paths; or those of them that are not allowed.

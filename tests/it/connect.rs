@@ -1,5 +1,6 @@
 //! Connecting an account, changing what it is connected with, and leaving; two customers beside each other.
 
+mod branches;
 mod disconnect;
 mod installation;
 mod isolation;

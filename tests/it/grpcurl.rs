@@ -210,6 +210,14 @@ async fn calls_every_rpc() {
     let answer = grpcurl.call(ADMIN, "ConfigureRepo", body).await;
     assert_eq!(answer["binding"]["productionBranch"], "main");
 
+    let body = json!({
+        "account": ACCOUNT, "repository": REPO, "staging_base": "main", "staging_must_exist": false,
+        "work_branches": {"patterns": ["adagent/*"]},
+    });
+    let answer = grpcurl.call(ADMIN, "ConfigureRepo", body).await;
+    assert_eq!(answer["binding"]["stagingBase"], "main");
+    assert_eq!(answer["binding"]["workBranches"], json!(["adagent/*"]));
+
     let answer = grpcurl.call(BROKER, "VerifyRepo", json!({ "account": ACCOUNT })).await;
     assert_eq!(answer["ok"], true, "{answer}");
 

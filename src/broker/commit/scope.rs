@@ -15,7 +15,7 @@ const PERMISSIONS: Permissions = Permissions::NONE
 
 /// The branch to commit to. Never production: what goes there, people merge.
 pub(super) fn branch(access: &mut Access, request: &CommitRequest) -> Result<BranchName, Error> {
-    let (staging, production) = (&access.binding.staging, &access.binding.production);
+    let staging = &access.binding.staging;
     let Some(branch) = request.branch.as_ref().filter(|branch| *branch != staging) else {
         return match &request.base {
             None => Ok(staging.clone()),
@@ -25,7 +25,7 @@ pub(super) fn branch(access: &mut Access, request: &CommitRequest) -> Result<Bra
             )),
         };
     };
-    access.call = access.call.for_work_branch(branch, production).ok_or_else(|| {
+    access.call = access.call.for_work_branch(branch, &access.binding).ok_or_else(|| {
         Error::new(
             Reason::BranchNotAllowed,
             format!(

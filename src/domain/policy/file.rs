@@ -96,13 +96,13 @@ impl Reader<'_> {
             .repositories
             .as_ref()
             .map(|list| self.patterns("repositories", list, Pattern::repository));
+        let work_branches = given
+            .work_branches
+            .as_ref()
+            .map(|list| self.patterns("work_branches", list, Pattern::branch));
+        let protected_paths = given.protected_paths.as_deref().unwrap_or_default();
+        let protected_paths = self.patterns("protected_paths", protected_paths, Pattern::path);
         let permissions = given.permissions.as_ref().map_or(READ, |map| self.permissions(map));
-        let mut list = |key, list: &Option<Vec<String>>, parse| {
-            self.patterns(key, list.as_deref().unwrap_or_default(), parse)
-        };
-        let work_branches =
-            list("work_branches", &given.work_branches, Pattern::branch as fn(&str) -> _);
-        let protected_paths = list("protected_paths", &given.protected_paths, Pattern::path);
         let methods = methods?;
         self.effective(given, methods);
         Some(Rule {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::rule::Rule;
-use crate::domain::{AccountId, BranchName, Permissions, RepoName, RepoPath};
+use crate::domain::{AccountId, BranchName, BranchPattern, Permissions, RepoName, RepoPath};
 
 /// The right of a caller to call one method for one account: whoever holds it was let in by a rule. Each step narrows it to the
 /// rules that allow more of the call, so that in the end one rule allows all of it. Only [`super::Policy::admit`] makes one.
@@ -47,9 +47,9 @@ impl Grant {
         self.keep(|rule| rule.unnarrowed_tokens)
     }
 
-    /// For a branch that is not the staging branch.
-    pub fn work_branch(&self, branch: &BranchName) -> Option<Self> {
-        self.keep(|rule| rule.has_work_branch(branch))
+    /// For a branch that is neither the staging branch nor production, where the binding has these patterns.
+    pub fn work_branch(&self, branch: &BranchName, of_binding: &[BranchPattern]) -> Option<Self> {
+        self.keep(|rule| rule.has_work_branch(branch, of_binding))
     }
 
     /// For paths that are protected; or those of them that no rule allows, by the rule that lacks fewest.

@@ -40,7 +40,8 @@ impl Policy {
     }
 
     /// For a broker without caller authentication, which is one on loopback: whoever comes may do what is safe without
-    /// knowing who it is. Personal access tokens are not handed out, and protected paths not written.
+    /// knowing who it is. Personal access tokens are not handed out, protected paths not written, and nothing is merged. Work
+    /// branches are those of the binding.
     pub fn anonymous() -> Self {
         Self { rules: vec![Arc::new(Rule::anonymous())] }
     }
@@ -67,7 +68,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Level, Permission, Permissions, RepoName, RepoPath};
+    use crate::domain::{BranchPattern, Level, Permission, Permissions, RepoName, RepoPath};
 
     const POLICY: &str = r#"
         [[rule]]
@@ -98,6 +99,15 @@ mod tests {
     fn admit(caller: &str, method: Method, account: &str) -> Option<Grant> {
         let policy = Policy::parse(POLICY).unwrap();
         policy.admit(&caller.parse().unwrap(), method, &account.parse().unwrap())
+    }
+
+    /// What a rule for committers grants that has `keys`, too.
+    fn one_rule(keys: &str, method: Method) -> Grant {
+        let rule = format!(
+            "[[rule]]\nname = \"a\"\ncallers = [\"anonymous\"]\nrole = \"committer\"\naccounts = [\"*\"]\n{keys}"
+        );
+        let policy = Policy::parse(&rule).unwrap();
+        policy.admit(&Caller::Anonymous, method, &"acme".parse().unwrap()).unwrap()
     }
 
     #[test]
@@ -156,13 +166,9 @@ mod tests {
     }
 
     #[test]
-    fn branches_and_paths_are_only_what_a_rule_names() {
+    fn paths_are_only_what_a_rule_names() {
         let grant =
             admit("system:serviceaccount:build:generator", Method::CommitFiles, "acme").unwrap();
-        assert!(grant.work_branch(&"adagent/7".parse().unwrap()).is_some());
-        for other in ["adagent/7/x", "main", "xadagent/7"] {
-            assert!(grant.work_branch(&other.parse().unwrap()).is_none(), "{other}");
-        }
         let path = |text: &str| text.parse::<RepoPath>().unwrap();
         let infra = grant.repository(&"acme/infra-eu".parse().unwrap()).unwrap();
         assert!(infra.protected_paths(&[&path(".github/workflows/ci.yml")]).is_ok());
@@ -173,19 +179,79 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_does_not_say_so_lets_nothing_be_merged() {
-        let policy = |key: &str| {
-            let rule = format!(
-                "[[rule]]\nname = \"a\"\ncallers = [\"anonymous\"]\nrole = \"committer\"\naccounts = [\"*\"]\n{key}"
-            );
-            Policy::parse(&rule).unwrap()
+    fn a_work_branch_is_in_the_rules_list_and_in_the_bindings() {
+        let granted = |rule: Option<&str>, binding: &[&str], branch: &str| {
+            let list = rule.map(|list| format!("work_branches = {list}")).unwrap_or_default();
+            let patterns: Vec<BranchPattern> = binding.iter().map(|p| p.parse().unwrap()).collect();
+            let grant = one_rule(&list, Method::CommitFiles);
+            grant.work_branch(&branch.parse().unwrap(), &patterns).is_some()
         };
+        let (silent, agents) = (None, Some(r#"["adagent/*", "next"]"#));
+        for (rule, binding, branch, allowed) in [
+            // Nobody says anything.
+            (silent, &[][..], "adagent/7", false),
+            // The binding says it.
+            (silent, &["adagent/*"], "adagent/7", true),
+            (silent, &["adagent/*"], "adagent/7/x", false),
+            (silent, &["adagent/*"], "next", false),
+            (silent, &["x", "**"], "adagent/7/x", true),
+            // The rule says it.
+            (agents, &[], "adagent/7", true),
+            (agents, &[], "next", true),
+            (agents, &[], "adagent/7/x", false),
+            (agents, &[], "xadagent/7", false),
+            // Both do, and both count.
+            (agents, &["**"], "adagent/7", true),
+            (agents, &["**"], "other", false),
+            (agents, &["adagent/7", "other"], "adagent/7", true),
+            (agents, &["adagent/7", "other"], "adagent/8", false),
+            (agents, &["adagent/7", "other"], "other", false),
+            // The rule allows none, whatever the binding says.
+            (Some("[]"), &[], "adagent/7", false),
+            (Some("[]"), &["**"], "adagent/7", false),
+        ] {
+            let found = granted(rule, binding, branch);
+            assert_eq!(found, allowed, "{rule:?} {binding:?} {branch}");
+        }
+    }
+
+    #[test]
+    fn one_rule_must_allow_the_branch_and_the_rest() {
+        let policy = Policy::parse(
+            r#"
+            [[rule]]
+            name = "branches"
+            callers = ["anonymous"]
+            role = "committer"
+            accounts = ["*"]
+            [[rule]]
+            name = "paths"
+            callers = ["anonymous"]
+            role = "committer"
+            accounts = ["*"]
+            work_branches = ["ci/*"]
+            protected_paths = ["CODEOWNERS"]
+            "#,
+        )
+        .unwrap();
+        let account = "acme".parse().unwrap();
+        let grant = policy.admit(&Caller::Anonymous, Method::CommitFiles, &account).unwrap();
+        let owners = "CODEOWNERS".parse().unwrap();
+        let bound = ["adagent/*".parse().unwrap(), "ci/*".parse().unwrap()];
+        let adagent = grant.work_branch(&"adagent/7".parse().unwrap(), &bound).unwrap();
+        assert_eq!(adagent.rule(), "branches");
+        assert!(adagent.protected_paths(&[&owners]).is_err());
+        let ci = grant.work_branch(&"ci/7".parse().unwrap(), &bound).unwrap();
+        assert_eq!(ci.protected_paths(&[&owners]).unwrap().rule(), "paths");
+    }
+
+    #[test]
+    fn a_rule_that_does_not_say_so_lets_nothing_be_merged() {
         for (key, allowed) in
             [("", false), ("auto_merge = false", false), ("auto_merge = true", true)]
         {
-            let account = "acme".parse().unwrap();
-            let grant = policy(key).admit(&Caller::Anonymous, Method::OpenPromotionPr, &account);
-            assert_eq!(grant.unwrap().auto_merge().is_some(), allowed, "{key:?}");
+            let grant = one_rule(key, Method::OpenPromotionPr);
+            assert_eq!(grant.auto_merge().is_some(), allowed, "{key:?}");
         }
     }
 
@@ -199,6 +265,9 @@ mod tests {
         let grant = policy.admit(&Caller::Anonymous, Method::CommitFiles, &account).unwrap();
         assert!(grant.unnarrowed_tokens().is_none());
         assert!(grant.auto_merge().is_none());
+        let (branch, bound) = ("adagent/7".parse().unwrap(), ["adagent/*".parse().unwrap()]);
+        assert!(grant.work_branch(&branch, &bound).is_some(), "the binding's are for everybody");
+        assert!(grant.work_branch(&branch, &[]).is_none());
         assert!(grant.protected_paths(&[&"CODEOWNERS".parse().unwrap()]).is_err());
         let workload = "spiffe://example.org/web".parse().unwrap();
         assert!(policy.may_call(&workload, Method::GetRepoToken).is_none());

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::role::Methods;
 use crate::domain::{
-    AccountId, BranchName, Caller, Level, Method, Permission, Permissions, RepoName, RepoPath,
-    pattern::Pattern,
+    AccountId, BranchName, BranchPattern, Caller, Level, Method, Permission, Permissions, RepoName,
+    RepoPath, pattern::Pattern,
 };
 
 /// What some callers may do for some accounts.
@@ -21,7 +21,8 @@ pub(super) struct Rule {
     pub permissions: Permissions,
     /// Whether tokens that cannot be narrowed are handed out, too.
     pub unnarrowed_tokens: bool,
-    pub work_branches: Vec<Pattern>,
+    /// None: those of the binding.
+    pub work_branches: Option<Vec<Pattern>>,
     pub protected_paths: Vec<Pattern>,
     /// Whether GitHub may be told to merge a promotion by itself, once its requirements are met.
     pub auto_merge: bool,
@@ -44,7 +45,7 @@ impl Rule {
             repositories: None,
             permissions: Permissions::ALL,
             unnarrowed_tokens: false,
-            work_branches: Vec::new(),
+            work_branches: None,
             protected_paths: Vec::new(),
             auto_merge: false,
         }
@@ -76,8 +77,14 @@ impl Rule {
         asked.missing_from(self.permissions).missing_from(ALWAYS)
     }
 
-    pub fn has_work_branch(&self, branch: &BranchName) -> bool {
-        any(&self.work_branches, branch.as_str())
+    /// True if it is in the list of the rule and in that of the binding, as far as there are such: one of them has to say
+    /// something.
+    pub fn has_work_branch(&self, branch: &BranchName, of_binding: &[BranchPattern]) -> bool {
+        let bound = of_binding.iter().any(|pattern| pattern.matches(branch));
+        match &self.work_branches {
+            None => bound,
+            Some(given) => any(given, branch.as_str()) && (bound || of_binding.is_empty()),
+        }
     }
 
     pub fn has_protected_path(&self, path: &RepoPath) -> bool {
@@ -105,7 +112,12 @@ impl fmt::Display for Rule {
             "  unnarrowed tokens: {}",
             if self.unnarrowed_tokens { "handed out" } else { "not handed out" }
         )?;
-        writeln!(f, "  work branches:     {}", list(&self.work_branches))?;
+        let work_branches = match self.work_branches.as_deref() {
+            None => "those of the binding".to_owned(),
+            Some([]) => "none".to_owned(),
+            Some(given) => format!("{}, as far as the binding allows", list(given)),
+        };
+        writeln!(f, "  work branches:     {work_branches}")?;
         writeln!(f, "  protected paths:   {}", list(&self.protected_paths))?;
         write!(
             f,

@@ -112,6 +112,48 @@ async fn other_branches_and_production_are_refused() {
 }
 
 #[tokio::test]
+async fn a_rule_follows_the_binding_or_says_less() {
+    let rules = [
+        committer("silent", ""),
+        committer("narrow", "work_branches = [\"adagent/a-*\", \"other/*\"]"),
+        committer("staging-only", "work_branches = []"),
+    ];
+    let world = world(&rules.concat()).await;
+    let patterns = vec!["adagent/*".into(), "**/main".into(), "main".into()];
+    let request = proto::ConfigureRepoRequest {
+        account: ACCOUNT.into(),
+        repository: REPO.into(),
+        work_branches: Some(proto::WorkBranches { patterns }),
+        ..Default::default()
+    };
+    world.configure_repo(request).await.unwrap();
+    for (name, branch, allowed) in [
+        ("silent", "adagent/a-1", true),
+        ("silent", "adagent/b-1", true),
+        ("silent", "other/1", false),
+        ("silent", "main", false),
+        ("narrow", "adagent/a-2", true),
+        ("narrow", "adagent/b-2", false),
+        ("narrow", "other/2", false),
+        ("narrow", "main", false),
+        ("staging-only", "adagent/a-3", false),
+        ("staging-only", "staging", true),
+    ] {
+        let answer = commit(&world.workload(name).await, branch, &["new.sql"]).await;
+        let line = last_line(&world);
+        if allowed {
+            assert_eq!(answer.unwrap().branch, branch, "{name}");
+            assert_eq!((&line["decision"], &line["rule"]), (&"allow".into(), &name.into()));
+        } else {
+            let status = answer.unwrap_err();
+            assert_reason(&status, Code::PermissionDenied, "BRANCH_NOT_ALLOWED");
+            assert_eq!(line["decision"], "deny", "{name} {branch}");
+        }
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_protected_path_is_refused_without_a_rule_for_it() {
     let rules = [
         committer("plain", ""),
