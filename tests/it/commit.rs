@@ -1,5 +1,8 @@
 //! CommitFiles, held against what git itself has afterwards.
 
+mod begin;
+mod requests;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use ghbroker::proto::{self, CommitFilesRequest, CommitFilesResponse, FileChange, FileMode};

@@ -103,7 +103,7 @@ async fn an_answer_about_another_installation_binds_nothing() {
 #[tokio::test]
 async fn however_much_github_says_the_caller_gets_a_status() {
     let (world, liar) = connected().await;
-    liar.lie(&format!("PATCH /api/v3/repos/{REPO}/git/refs/"), |answer| {
+    liar.lie(&format!("POST /api/v3/repos/{REPO}/git/refs"), |answer| {
         answer.status = 422;
         answer.body = json!({"message": "Repository rule violations found: ".to_owned() + &"🦀規".repeat(5000)});
     });

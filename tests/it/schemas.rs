@@ -142,6 +142,29 @@ async fn commit_both_ways(world: &World, account: &str) {
     commit(world, account, files).await;
 }
 
+/// A branch of its own that begins at a commit, and, where the host has no GraphQL, git's objects alone.
+async fn commit_in_rarer_ways(world: &mut World, account: &str) {
+    let branches = proto::ConfigureRepoRequest {
+        account: account.into(),
+        repository: REPO.into(),
+        work_branches: Some(proto::WorkBranches { patterns: vec!["adagent/*".into()] }),
+        ..Default::default()
+    };
+    world.admin.configure_repo(branches).await.unwrap();
+    let begun = proto::CommitFilesRequest {
+        account: account.into(),
+        branch: "adagent/7".into(),
+        base: world.sim.head(REPO, "main").unwrap(),
+        message: "Begin".into(),
+        files: vec![write("models/begun.sql", "select 7\n")],
+        ..Default::default()
+    };
+    world.broker.commit_files(begun).await.unwrap();
+    commit(world, account, vec![executable("bin/second.sh", "#!/bin/sh\n")]).await;
+    world.sim.disable_graphql();
+    commit(world, account, vec![executable("bin/third.sh", "#!/bin/sh\n")]).await;
+}
+
 async fn promote(world: &World, account: &str, title: &str) -> proto::OpenPromotionPrResponse {
     let request = proto::OpenPromotionPrRequest {
         account: account.into(),
@@ -167,6 +190,7 @@ async fn every_rpc_by_installation() {
     commit_both_ways(&world, ACCOUNT).await;
     assert!(promote(&world, ACCOUNT, "First").await.created);
     assert!(!promote(&world, ACCOUNT, "Second").await.created);
+    commit_in_rarer_ways(&mut world, ACCOUNT).await;
 
     let token = world.token(&[("contents", "write"), ("pull_requests", "write")]).await.token;
     let request = proto::ReportRejectedTokenRequest { account: ACCOUNT.into(), token };
@@ -183,16 +207,18 @@ async fn every_rpc_by_installation() {
         ("DELETE /installation/token", 1),
         ("GET /repos/{owner}/{repo}", 2),
         ("GET /repos/{owner}/{repo}/rules/branches/{branch}", 1),
-        ("GET /repos/{owner}/{repo}/git/ref/{ref}", 4),
+        ("GET /repos/{owner}/{repo}/git/ref/{ref}", 2),
         ("POST /repos/{owner}/{repo}/git/refs", 1),
         ("PATCH /repos/{owner}/{repo}/git/refs/{ref}", 1),
-        ("GET /repos/{owner}/{repo}/git/commits/{commit_sha}", 2),
-        ("GET /repos/{owner}/{repo}/git/trees/{tree_sha}", 2),
+        ("GET /repos/{owner}/{repo}/git/commits/{commit_sha}", 1),
+        ("GET /repos/{owner}/{repo}/git/trees/{tree_sha}", 1),
         ("POST /repos/{owner}/{repo}/git/blobs", 1),
         ("POST /repos/{owner}/{repo}/git/trees", 1),
         ("POST /repos/{owner}/{repo}/git/commits", 1),
-        ("GRAPHQL createCommitOnBranch", 1),
-        ("GET /repos/{owner}/{repo}/compare/{basehead}", 2),
+        ("GRAPHQL repository", 4),
+        ("GRAPHQL createCommitOnBranch", 2),
+        ("GRAPHQL updateRefs", 1),
+        ("GET /repos/{owner}/{repo}/compare/{basehead}", 3),
         ("GET /repos/{owner}/{repo}/pulls", 2),
         ("POST /repos/{owner}/{repo}/pulls", 1),
         ("PATCH /repos/{owner}/{repo}/pulls/{pull_number}", 1),
@@ -219,6 +245,27 @@ async fn every_rpc_by_personal_token() {
         ("GRAPHQL createCommitOnBranch", 1),
         ("POST /repos/{owner}/{repo}/git/commits", 1),
         ("POST /repos/{owner}/{repo}/pulls", 1),
+    ]);
+}
+
+/// A repository that nothing was ever pushed to gets its first commit over the contents route.
+#[tokio::test]
+async fn an_empty_repository() {
+    let mut seed = harness::seed();
+    let (owner, name) = ("acme".into(), "warehouse".into());
+    seed.repositories = vec![seed::Repository { owner, name, empty: true, ..Default::default() }];
+    let sim = harness::simulator(seed).await;
+    let proxy = Proxy::before(&sim).await;
+    let mut world = World::start_behind(sim, proxy.urls()).await;
+    world.register(ACCOUNT, INSTALLATION).await;
+    world.configure(ACCOUNT, REPO).await;
+    commit(&world, ACCOUNT, vec![write("models/first.sql", "select 1\n")]).await;
+    let report = proxy.report().await;
+    assert_eq!(report.passed, [""; 0]);
+    report.assert_clean(&[
+        ("GRAPHQL repository", 3),
+        ("PUT /repos/{owner}/{repo}/contents/{path}", 1),
+        ("GRAPHQL createCommitOnBranch", 1),
     ]);
 }
 

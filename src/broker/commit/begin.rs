@@ -16,6 +16,8 @@ use crate::{
 /// What an empty repository gets first: a file that says nothing, as people use it to have a directory in git.
 const FIRST_FILE: &str = ".gitkeep";
 const FIRST_MESSAGE: &str = "Initial commit";
+/// How often the production branch is made after the first commit, when the answer is lost.
+const PRODUCTION_TRIES: u32 = 3;
 
 impl Work<'_> {
     /// The commit at which the branch begins. `production` is where that branch is, if there is one.
@@ -69,16 +71,24 @@ impl Work<'_> {
             return Ok(());
         }
         match github.branch_head(token, repository, &default).await {
-            Ok(Some(first)) => {
-                match github.create_branch(token, repository, production, first).await {
-                    Err(error) if error.kind != Kind::AlreadyExists => Err(error.into()),
-                    _ => Ok(()),
-                }
-            }
+            Ok(Some(first)) => self.make_production(token, first).await,
             Ok(None) => Ok(()),
             Err(error) if error.kind == Kind::EmptyRepository => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn make_production(&self, token: &Token, first: ObjectId) -> Result<(), Failed> {
+        let (repository, production) = (self.repository(), &self.access.binding.production);
+        for attempt in 1.. {
+            match self.github().create_branch(token, repository, production, first).await {
+                // Twice is as good as once. Later nothing would tell that this branch is the broker's to make.
+                Err(error) if error.effect_unknown() && attempt < PRODUCTION_TRIES => {}
+                Err(error) if error.kind != Kind::AlreadyExists => return Err(error.into()),
+                _ => break,
+            }
+        }
+        Ok(())
     }
 
     /// A commit that a branch may begin at is one of production's history. GitHub finds commits of forks, too, by their ids:
