@@ -18,6 +18,7 @@ mod commit;
 mod configuration;
 mod connect;
 mod docs;
+mod engine;
 mod errors;
 mod grpcurl;
 mod harden;

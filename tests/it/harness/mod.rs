@@ -7,7 +7,7 @@
 //! * [`lines`]: what is logged.
 //! * [`liar`]: a GitHub that does not tell the truth.
 //! * [`person`]: what people do on GitHub itself.
-//! * [`program`]: the real program.
+//! * [`program`]: the real program. [`replica`]: another broker on the same database.
 //! * [`pki`]: authorities, and certificates by them. [`tokens_of_kubernetes`]: a cluster, and tokens by it.
 //! * [`door`]: what stands before a broker whose callers have to prove who they are, and a [`caller`] before it.
 
@@ -21,6 +21,7 @@ pub mod lines;
 pub mod person;
 pub mod pki;
 pub mod program;
+pub mod replica;
 mod rows;
 pub mod status;
 pub mod tokens_of_kubernetes;
