@@ -1,5 +1,74 @@
 //! CommitFiles by its contract: what a caller is told, and what git has afterwards, whatever requests it takes.
 //!
 //! * [`as_git`]: random changes, beside git making the same.
+//! * [`race`]: with people who push, and with other replicas.
+//! * [`faults`]: with every single request lost in turn.
+//! * [`once`]: what a request id promises.
+//! * [`limits`]: the largest commits, and what must pass untouched.
 
 mod as_git;
+mod faults;
+
+use std::{path::Path, time::Duration};
+
+use ghbroker::proto::{CommitFilesRequest, CommitFilesResponse, FileChange};
+use tonic::{Code, Status};
+
+use crate::harness::{ACCOUNT, REPO, World, git::git, status::assert_reason, write};
+
+/// A commit to staging.
+fn request(files: Vec<FileChange>) -> CommitFilesRequest {
+    CommitFilesRequest {
+        account: ACCOUNT.into(),
+        message: "Change".into(),
+        files,
+        ..Default::default()
+    }
+}
+
+/// The same, which can be repeated.
+fn repeatable(id: &str, files: Vec<FileChange>) -> CommitFilesRequest {
+    CommitFilesRequest { request_id: id.into(), ..request(files) }
+}
+
+/// A world in which staging has its first commit.
+async fn world_with_staging() -> World {
+    let world = World::connected().await;
+    world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+    world
+}
+
+/// Commits of staging, newest first.
+fn history(world: &World) -> Vec<String> {
+    git(&world.sim.git_dir(REPO), &["rev-list", "staging"]).lines().map(str::to_owned).collect()
+}
+
+/// Text of a file of a revision.
+fn text(repository: &Path, revision: &str, path: &str) -> String {
+    git(repository, &["show", &format!("{revision}:{path}")])
+}
+
+/// Calls until there is an answer, as a caller does who was told to try again: so many times, with the same request id.
+async fn patiently(
+    world: &World,
+    tries: usize,
+    mut call: impl AsyncFnMut() -> Result<CommitFilesResponse, Status>,
+) -> CommitFilesResponse {
+    for _ in 1..tries {
+        match call().await {
+            Ok(done) => return done,
+            Err(refused) => assert_worth_a_retry(&refused),
+        }
+        world.advance(Duration::from_secs(2));
+    }
+    call().await.unwrap()
+}
+
+/// Asserts that a status says that the same call can be made again.
+#[track_caller]
+fn assert_worth_a_retry(refused: &Status) {
+    match refused.code() {
+        Code::Aborted => drop(assert_reason(refused, Code::Aborted, "REQUEST_IN_PROGRESS")),
+        _ => drop(assert_reason(refused, Code::Unavailable, "GITHUB_UNAVAILABLE")),
+    }
+}
