@@ -8,6 +8,7 @@
 
 mod as_git;
 mod faults;
+mod once;
 
 use std::{path::Path, time::Duration};
 
