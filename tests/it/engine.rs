@@ -9,11 +9,13 @@
 mod as_git;
 mod faults;
 mod once;
+mod race;
 
 use std::{path::Path, time::Duration};
 
 use ghbroker::proto::{CommitFilesRequest, CommitFilesResponse, FileChange};
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use crate::harness::{ACCOUNT, REPO, World, git::git, status::assert_reason, write};
 
@@ -65,11 +67,14 @@ async fn patiently(
     call().await.unwrap()
 }
 
-/// Asserts that a status says that the same call can be made again.
+/// Asserts that a status says that the same call can be made again: it is under way, others were faster, or GitHub is away.
 #[track_caller]
 fn assert_worth_a_retry(refused: &Status) {
-    match refused.code() {
-        Code::Aborted => drop(assert_reason(refused, Code::Aborted, "REQUEST_IN_PROGRESS")),
-        _ => drop(assert_reason(refused, Code::Unavailable, "GITHUB_UNAVAILABLE")),
-    }
+    let details = refused.get_error_details();
+    match details.error_info().map(|info| info.reason.as_str()) {
+        Some(reason @ ("REQUEST_IN_PROGRESS" | "HEAD_MOVED")) => {
+            assert_reason(refused, Code::Aborted, reason)
+        }
+        _ => assert_reason(refused, Code::Unavailable, "GITHUB_UNAVAILABLE"),
+    };
 }
