@@ -8,6 +8,7 @@
 
 mod as_git;
 mod faults;
+mod limits;
 mod once;
 mod race;
 
