@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::{
     clean::clean,
     headers::{self, RateLimit},
+    rules::{self, RefusedRule},
 };
 
 /// Result of a call to GitHub.
@@ -42,6 +43,12 @@ pub struct Context {
     pub sso_url: Option<String>,
     /// Permissions that would do, as GitHub writes them: `contents=read; issues=read,contents=read`.
     pub accepted_permissions: Option<String>,
+    /// Scopes of which a classic token would need one, if it has none of them.
+    pub missing_scopes: Vec<String>,
+    /// The rules that refuse it, as far as GitHub names them; only of [`Kind::RefusedByRules`].
+    pub rules: Vec<RefusedRule>,
+    /// Pages on which a user can let pass what push protection takes for a secret.
+    pub unblock_urls: Vec<String>,
 }
 
 /// One part of a refusal.
@@ -77,7 +84,7 @@ pub enum Kind {
         /// Where GitHub says that it is now: an API URL.
         location: String,
     },
-    /// The repository is archived.
+    /// The repository is archived, disabled or locked.
     ReadOnly,
     /// The repository has no commit yet.
     EmptyRepository,
@@ -125,7 +132,7 @@ impl fmt::Display for Kind {
             Self::NotFound => "not found",
             Self::RepositoryNotAccessible => "repository not accessible to the installation",
             Self::Moved { .. } => "moved",
-            Self::ReadOnly => "archived",
+            Self::ReadOnly => "read-only",
             Self::EmptyRepository => "empty repository",
             Self::Conflict => "conflict",
             Self::Stale => "branch moved",
@@ -165,7 +172,14 @@ impl Error {
         now: OffsetDateTime,
     ) -> Self {
         let cleaned = |text: &str| clean(text, "");
+        let (rules, unblock_urls) = match kind {
+            Kind::RefusedByRules => (said.rules(), said.unblock_urls()),
+            _ => (Vec::new(), Vec::new()),
+        };
         let context = Context {
+            rules,
+            unblock_urls,
+            missing_scopes: headers::missing_scopes(headers).into_iter().map(cleaned).collect(),
             details: said.details,
             documentation_url: said.documentation_url,
             request_id: headers::request_id(headers).map(cleaned),
@@ -258,7 +272,38 @@ pub(super) struct Said {
     pub(super) message: String,
     pub(super) details: Vec<Detail>,
     pub(super) documentation_url: Option<String>,
+    /// See [`Context::unblock_urls`]; those that are not in the text.
+    pub(super) unblock_pages: Vec<String>,
 }
+
+impl Said {
+    fn text(&self) -> String {
+        let details = self.details.iter().map(|detail| detail.message.as_str());
+        std::iter::once(self.message.as_str()).chain(details).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The rules that it names. GraphQL says by the type of the error alone that branch protection refuses.
+    fn rules(&self) -> Vec<RefusedRule> {
+        let mut rules = rules::named_in(&self.text());
+        let protected = self.details.iter().any(|detail| detail.code == PROTECTION_ERROR);
+        if protected && !rules.contains(&RefusedRule::BranchProtection) {
+            rules.push(RefusedRule::BranchProtection);
+        }
+        rules
+    }
+
+    fn unblock_urls(&self) -> Vec<String> {
+        let mut urls = self.unblock_pages.clone();
+        urls.extend(rules::unblock_urls(&self.text()));
+        urls.sort_unstable();
+        urls.dedup();
+        urls.truncate(MAX_PARTS);
+        urls
+    }
+}
+
+/// The type of GraphQL's error for branch protection.
+const PROTECTION_ERROR: &str = "BRANCH_PROTECTION_RULE_VIOLATION";
 
 #[cfg(test)]
 mod tests {

@@ -101,6 +101,21 @@ pub(super) fn scopes(headers: &HeaderMap) -> Option<Vec<String>> {
     Some(scopes.filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
 }
 
+/// Scopes of which a classic token would need one for this route, if it has none of them. Empty for other credentials.
+pub(super) fn missing_scopes(headers: &HeaderMap) -> Vec<&str> {
+    let (Some(has), Some(accepted)) = (scopes(headers), text(headers, "x-accepted-oauth-scopes"))
+    else {
+        return Vec::new();
+    };
+    let accepted: Vec<&str> =
+        accepted.split(',').map(str::trim).filter(|scope| !scope.is_empty()).collect();
+    // `repo` is all of these: `public_repo`, `repo:status`, `repo_deployment`, ...
+    let covers =
+        |has: &str, wanted: &str| has == wanted || (has == "repo" && wanted.contains("repo"));
+    let enough = accepted.iter().any(|wanted| has.iter().any(|has| covers(has, wanted)));
+    if enough { Vec::new() } else { accepted }
+}
+
 /// When the token of the request ends, if it does.
 pub(super) fn token_expires_at(headers: &HeaderMap) -> Option<OffsetDateTime> {
     let value = text(headers, "github-authentication-token-expiration")?.trim();
@@ -211,6 +226,17 @@ mod tests {
         assert_eq!(next_page(&map), Some("https://api.github.com/x?page=3"));
         assert_eq!(scopes(&headers(&[("x-oauth-scopes", "")])), Some(vec![]));
         assert_eq!(scopes(&headers(&[])), None);
+        for (has, accepted, missing) in [
+            ("read:org", "repo, public_repo", &["repo", "public_repo"][..]),
+            ("repo", "public_repo, repo:status", &[]),
+            ("public_repo", "repo, public_repo", &[]),
+            ("", "repo", &["repo"]),
+            ("repo", "", &[]),
+        ] {
+            let map = headers(&[("x-oauth-scopes", has), ("x-accepted-oauth-scopes", accepted)]);
+            assert_eq!(missing_scopes(&map), missing, "{has} for {accepted}");
+        }
+        assert!(missing_scopes(&headers(&[("x-accepted-oauth-scopes", "repo")])).is_empty());
         assert_eq!(
             sso_url(&headers(&[("x-github-sso", "partial-results; organizations=1")])),
             None

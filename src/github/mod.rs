@@ -11,7 +11,7 @@
 //!                                    |
 //!                                  send                    limits, breaker, retries, headers
 //!                                    |
-//!        call   breaker   retry   headers   sort -> error (clean)
+//!        call   breaker   retry   headers   sort -> error (clean, rules)
 //! ```
 //!
 //! A call returns its result, or an [`Error`] with everything that GitHub said. Reads, and what is the same done twice,
@@ -35,6 +35,7 @@ mod pages;
 mod pulls;
 mod repositories;
 mod retry;
+mod rules;
 mod send;
 mod settings;
 mod snapshot;
@@ -61,6 +62,7 @@ pub use git_data::{Commit, Content, NewEntry};
 pub use headers::RateLimit;
 pub use pulls::{NewPull, Pull};
 pub use repositories::{Comparison, Repository, Role, Rule};
+pub use rules::RefusedRule;
 pub use settings::{AppIdentity, BuildError, Limits, OAuthClient, Settings, SigningKey};
 pub use snapshot::{At, Head, Look, RepositoryState, Snapshot};
 pub use tokens::{MintedToken, RepoScope};

@@ -17,7 +17,7 @@ use super::{
     call::{Answer, Call},
     clean::clean,
     error::{Error, Kind, Result, Said},
-    headers, retry, sort,
+    headers, retry, rules, sort,
 };
 use crate::domain::Token;
 
@@ -96,9 +96,13 @@ impl GitHub {
             let body = body?.into();
             return Ok(Answer { route: call.route, status: status.as_u16(), headers, body });
         }
-        let said = match body {
-            Ok(body) => sort::said(&body, credential.map(Token::expose).unwrap_or_default()),
+        let mut said = match &body {
+            Ok(body) => sort::said(body, credential.map(Token::expose).unwrap_or_default()),
             Err(_) => Said::default(),
+        };
+        said.unblock_pages = match body.as_deref().map(serde_json::from_slice) {
+            Ok(Ok(body)) => rules::unblock_pages(&self.inner.settings.web_url, &call.url, &body),
+            _ => Vec::new(),
         };
         let kind = sort::kind(status.as_u16(), &headers, &said);
         Err(Error::answered(kind, status.as_u16(), &headers, said, self.inner.clock.now()))

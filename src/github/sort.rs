@@ -7,29 +7,30 @@ use serde_json::Value;
 use super::{
     clean::clean,
     error::{Detail, Kind, Said},
-    headers,
+    headers, rules,
 };
 
 /// Most parts of a refusal that are kept.
 const MAX_DETAILS: usize = 20;
 
-/// Refusals by rules about branches, pushes and commits.
-const RULE_TEXTS: [&str; 15] = [
-    "rule violation",
-    "changes must be made through a pull request",
-    "must have verified signatures",
-    "secret detected in content",
-    "creations being restricted",
-    "protected branch",
-    "protected ref",
-    "not authorized to push",
-    "push protection",
-    "required status check",
-    "publish a private email",
-    "gh006",
-    "gh007",
-    "gh009",
-    "gh013",
+/// Repositories to which nobody can write.
+const READ_ONLY: [&str; 8] = [
+    "was archived",
+    "is archived",
+    "been archived",
+    "repository has been disabled",
+    "repository access blocked",
+    "repository has been locked",
+    "locked for migration",
+    "is being migrated",
+];
+/// What is more than GitHub takes, whatever the repository's own rules say.
+const TOO_LARGE: [&str; 5] = [
+    "input was too large",
+    "is too large",
+    "are too large",
+    "exceeds github's file size limit",
+    "entity too large",
 ];
 
 /// GitHub's words in the body of a refusal. A body of any other form (a proxy's page) says nothing.
@@ -47,6 +48,7 @@ pub(super) fn said(body: &[u8], secret: &str) -> Said {
         message: text("message").unwrap_or_default(),
         details: errors.iter().take(MAX_DETAILS).map(|error| detail(error, secret)).collect(),
         documentation_url: text("documentation_url"),
+        ..Said::default()
     }
 }
 
@@ -79,7 +81,7 @@ pub(super) fn kind(status: u16, headers: &HeaderMap, said: &Said) -> Kind {
         404 | 410 => Kind::NotFound,
         409 => conflict(&text),
         413 => Kind::TooLarge,
-        451 => Kind::Forbidden,
+        451 => Kind::ReadOnly,
         422 => unprocessable(&text, said),
         501 => Kind::Unsupported,
         500.. => Kind::Server,
@@ -113,10 +115,14 @@ fn refused(text: &str) -> Option<Kind> {
     // Whole phrases: the names of branches and files are in some texts, too.
     if has("been suspended") || has("was suspended") || has("is suspended") {
         Some(Kind::Suspended)
-    } else if has("was archived") || has("is archived") || has("been archived") {
+    } else if READ_ONLY.iter().any(|words| has(words)) {
         Some(Kind::ReadOnly)
-    } else if RULE_TEXTS.iter().any(|rule| has(rule)) {
+    } else if has("refusing to allow") {
+        Some(Kind::Forbidden)
+    } else if rules::is_told_in(text) {
         Some(Kind::RefusedByRules)
+    } else if TOO_LARGE.iter().any(|words| has(words)) {
+        Some(Kind::TooLarge)
     } else {
         None
     }
@@ -144,6 +150,8 @@ fn unprocessable(text: &str, said: &Said) -> Kind {
         Kind::RepositoryNotAccessible
     } else if has("permissions requested are not granted") {
         Kind::Forbidden
+    } else if said.details.iter().any(|d| d.code == "too_large") {
+        Kind::TooLarge
     } else {
         refused(text).unwrap_or(Kind::Invalid)
     }
@@ -229,7 +237,26 @@ mod tests {
             (409, "Repository rule violations found\n\nx", Kind::RefusedByRules),
             (409, "Conflict", Kind::Conflict),
             (413, "", Kind::TooLarge),
-            (451, "Repository access blocked", Kind::Forbidden),
+            (451, "Repository access blocked", Kind::ReadOnly),
+            (403, "Repository access blocked", Kind::ReadOnly),
+            (403, "Access to this repository has been disabled.", Kind::ReadOnly),
+            (403, "Repository has been locked for migration.", Kind::ReadOnly),
+            (
+                403,
+                "refusing to allow a GitHub App to create or update workflow `a.yml` without `workflows` permission",
+                Kind::Forbidden,
+            ),
+            (
+                422,
+                "Sorry, your input was too large to process. Consider creating the blob in a local clone",
+                Kind::TooLarge,
+            ),
+            (
+                422,
+                "File a.bin is 123.00 MB; this exceeds GitHub's file size limit of 100.00 MB",
+                Kind::TooLarge,
+            ),
+            (422, "Changes must be made through the merge queue", Kind::RefusedByRules),
             (422, "Update is not a fast forward", Kind::Stale),
             (422, "Reference already exists", Kind::AlreadyExists),
             (422, "Reference does not exist", Kind::NotFound),
@@ -299,6 +326,7 @@ mod tests {
             ),
             (r#"{"resource":"PullRequest","field":"base","code":"invalid"}"#, Kind::Invalid),
             (r#"{"resource":"Label","code":"already_exists","field":"name"}"#, Kind::AlreadyExists),
+            (r#"{"resource":"Blob","code":"too_large","field":"data"}"#, Kind::TooLarge),
             (r#""No commits between main and staging""#, Kind::NothingToMerge),
         ];
         for (detail, expected) in cases {
@@ -341,6 +369,8 @@ mod tests {
             ("FORBIDDEN", "", "Repository was archived so is read-only.", Kind::ReadOnly),
             ("BRANCH_PROTECTION_RULE_VIOLATION", "", "x", Kind::RefusedByRules),
             ("UNPROCESSABLE", "", "Repository rule violations found\n\nx", Kind::RefusedByRules),
+            ("UNPROCESSABLE", "", "The file changes are too large for one commit.", Kind::TooLarge),
+            ("UNPROCESSABLE", "", "Repository was archived so is read-only.", Kind::ReadOnly),
             ("RATE_LIMITED", "", "API rate limit exceeded", Kind::RateLimited),
             ("RATE_LIMITED", "", "x", Kind::RateLimited),
             (
