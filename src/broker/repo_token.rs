@@ -9,7 +9,7 @@ use super::{
     access::Access,
     credential::{Credential, OpenPat},
     error::{Error, Reason},
-    refusal::{self, Context},
+    refusal::{self, Context, ReadOnly},
     tokens::{Key, MintError},
 };
 use crate::{
@@ -109,6 +109,9 @@ impl Broker {
             Credential::App { id, status } => (*id, *status),
             Credential::Pat(pat) => {
                 self.usable(pat)?;
+                if lacks_workflow(pat, permissions) {
+                    return Err(access.context().no_workflows());
+                }
                 return Ok(RepoToken::from(&**pat));
             }
         };
@@ -202,7 +205,8 @@ impl Broker {
         let name = &access.binding.repository;
         let look = |token: RepoToken| async move { self.look_at(&token, name).await };
         let (token, found) = self.enter_by(access, permissions, min_ttl, look).await?;
-        same_repository(&access.binding, found.id, &found.name, found.archived || found.disabled)?;
+        let read_only = ReadOnly::of(found.archived, found.disabled);
+        same_repository(&access.binding, found.id, &found.name, read_only)?;
         Ok((token, found))
     }
 
@@ -243,13 +247,21 @@ impl Broker {
     }
 }
 
+/// Whether a classic token is known not to have the scope that workflow files take: GitHub's own answer is that there is no
+/// such thing.
+fn lacks_workflow(pat: &OpenPat, permissions: Permissions) -> bool {
+    let needed = permissions.level(Permission::WORKFLOWS).is_some();
+    let scopes = &pat.about.scopes;
+    needed && !scopes.is_empty() && scopes.iter().all(|scope| scope != "workflow")
+}
+
 /// Checks that a bound name still leads to the bound repository, and that it can be written to: names can be given away,
 /// ids cannot.
 pub(super) fn same_repository(
     binding: &Binding,
     found: RepoId,
     name: &RepoName,
-    read_only: bool,
+    read_only: Option<ReadOnly>,
 ) -> Result<(), Error> {
     let RepoId(bound) = binding.repository_id;
     if found != binding.repository_id {
@@ -264,8 +276,8 @@ pub(super) fn same_repository(
     if *name != binding.repository {
         return Err(refusal::moved(&binding.repository, Some(name)));
     }
-    if read_only {
-        return Err(refusal::read_only(&binding.repository));
+    if let Some(why) = read_only {
+        return Err(refusal::read_only(&binding.repository, why));
     }
     Ok(())
 }

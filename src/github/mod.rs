@@ -4,6 +4,7 @@
 //!                                               snapshot
 //!                                                 /    \
 //! app  tokens   users  oauth  repositories  branches  git_data  pulls   commit_on_branch     parts of GitHub's API
+//!                                rulesets
 //!   \    |         |     |         |           |         |        |           |
 //!   +-jwt-+        +--pages--------+           |         |        |        graphql
 //!      |                    |                  |         |        |           |
@@ -36,6 +37,7 @@ mod pulls;
 mod repositories;
 mod retry;
 mod rules;
+mod rulesets;
 mod send;
 mod settings;
 mod snapshot;
@@ -61,8 +63,9 @@ pub use error::{Context, Detail, Error, Kind, Result};
 pub use git_data::{Commit, Content, NewEntry};
 pub use headers::RateLimit;
 pub use pulls::{NewPull, Pull};
-pub use repositories::{Comparison, Repository, Role, Rule};
+pub use repositories::{Comparison, Repository, Role};
 pub use rules::RefusedRule;
+pub use rulesets::{Limit, Rule};
 pub use settings::{AppIdentity, BuildError, Limits, OAuthClient, Settings, SigningKey};
 pub use snapshot::{At, Head, Look, RepositoryState, Snapshot};
 pub use tokens::{MintedToken, RepoScope};

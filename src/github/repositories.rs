@@ -1,4 +1,4 @@
-//! Repositories: what they are, which rules they have, how branches differ.
+//! Repositories: what they are, how branches differ.
 
 use serde::Deserialize;
 
@@ -45,21 +45,6 @@ pub struct Role {
     pub push: bool,
     /// May change settings and rules, too.
     pub admin: bool,
-}
-
-/// A rule that is active for a branch.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub struct Rule {
-    /// `pull_request`, `required_signatures`, `update`, `creation`, ...
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The ruleset that it is part of.
-    pub ruleset_id: Option<i64>,
-}
-
-#[derive(Deserialize)]
-struct RulesetJson {
-    current_user_can_bypass: Option<String>,
 }
 
 /// What one branch has that the other has not.
@@ -117,35 +102,6 @@ impl GitHub {
         })
     }
 
-    /// The rules, of every level, that are active for a branch, which need not exist yet.
-    pub async fn branch_rules(
-        &self,
-        token: &Token,
-        repo: &RepoName,
-        branch: &BranchName,
-    ) -> Result<Vec<Rule>> {
-        let url = self.repo_route(repo, ["rules", "branches", branch.as_str()]);
-        let call = Call::get("/repos/{owner}/{repo}/rules/branches/{branch}", url);
-        let mut rules = Vec::new();
-        self.pages(call, token, |page: Vec<Rule>| rules.extend(page)).await?;
-        Ok(rules)
-    }
-
-    /// True if this credential may push past the ruleset, none if GitHub does not tell.
-    pub async fn may_bypass(
-        &self,
-        token: &Token,
-        repo: &RepoName,
-        ruleset: i64,
-    ) -> Result<Option<bool>> {
-        let url = self.repo_route(repo, ["rulesets", &ruleset.to_string()]);
-        let call = Call::get("/repos/{owner}/{repo}/rulesets/{ruleset_id}", url);
-        let ruleset: RulesetJson = self.send(&call, Some(token)).await?.read()?;
-        // The third one is `pull_requests_only`: no direct push.
-        let may = |bypass: String| matches!(bypass.as_str(), "always" | "exempt");
-        Ok(ruleset.current_user_can_bypass.map(may))
-    }
-
     /// How far `head` is ahead of `base`. `NotFound` if one of them does not exist.
     pub async fn compare(
         &self,
@@ -173,7 +129,5 @@ mod tests {
         let repository: RepositoryJson = serde_json::from_str(json).unwrap();
         assert!(repository.private && !repository.archived);
         assert_eq!(repository.permissions, Some(Role { pull: true, push: true, admin: false }));
-        let rule: Rule = serde_json::from_str(r#"{"type":"update","parameters":{}}"#).unwrap();
-        assert_eq!(rule.kind, "update");
     }
 }

@@ -97,6 +97,7 @@ pub(super) fn finding(finding: Finding) -> proto::Finding {
         FindingCode::StagingBranchExists => proto::FindingCode::StagingBranchExists,
         FindingCode::ProductionBranchExists => proto::FindingCode::ProductionBranchExists,
         FindingCode::RulesAllow => proto::FindingCode::RulesAllow,
+        FindingCode::ContentAllowed => proto::FindingCode::ContentAllowed,
         FindingCode::OrganizationApproves => proto::FindingCode::OrganizationApproves,
     };
     let level = match finding.level {

@@ -9,7 +9,7 @@ use crate::{
     broker::{
         Broker,
         error::{Error, Reason},
-        refusal::Failed,
+        refusal::{Failed, ReadOnly},
         repo_token::{RepoToken, same_repository},
     },
     domain::{BranchName, ChangeSet, CommitMessage, ObjectId, RepoName, RepoPath, Token},
@@ -118,7 +118,8 @@ impl Work<'_> {
         claim: &mut Claim<'_>,
     ) -> Result<Option<Committed>, Failed> {
         let found = &snapshot.repository;
-        same_repository(&self.access.binding, found.id, &found.name, found.read_only)?;
+        let read_only = ReadOnly::of(found.archived, found.disabled);
+        same_repository(&self.access.binding, found.id, &found.name, read_only)?;
         let begun;
         let (head, on_branch) = match &snapshot.head {
             Some(head) => (head, true),

@@ -125,7 +125,9 @@ impl Check<'_> {
             Granted::App(permissions, page) => {
                 let missing = NEEDED.missing_from(*permissions);
                 if missing.is_empty() {
-                    self.ok(code, format!("The installation grants {NEEDED}."));
+                    let workflows = permissions.level(Permission::WORKFLOWS).is_some();
+                    let message = format!("The installation grants {NEEDED}.");
+                    self.ok(code, with_workflows(message, workflows, "workflows:write"));
                 } else {
                     let fix =
                         "An owner of the organization has to accept the App's new permissions.";
@@ -170,7 +172,10 @@ impl Check<'_> {
         match repository {
             None => {}
             Some(repository) if !may_push(repository) => self.no_push(repository),
-            Some(_) => self.ok(code, "The token has the scope it needs, and its owner may push."),
+            Some(_) => {
+                let message = "The token has the scope it needs, and its owner may push.";
+                self.ok(code, with_workflows(message.to_owned(), has("workflow"), "workflow"));
+            }
         }
     }
 
@@ -184,6 +189,14 @@ impl Check<'_> {
             &format!("{}/settings/access", repository.html_url),
         );
     }
+}
+
+/// Workflow files take more than all others, which not everybody grants.
+fn with_workflows(message: String, granted: bool, what: &str) -> String {
+    if granted {
+        return message;
+    }
+    format!("{message} Without {what}, files in .github/workflows cannot be changed.")
 }
 
 /// A host that does not say what the user may do is believed to allow it; a commit would tell.

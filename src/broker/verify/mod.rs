@@ -2,7 +2,7 @@
 //!
 //! * [`credential`]: does GitHub accept it, and what does it grant.
 //! * [`repository`]: does the repository resolve, are its branches there.
-//! * [`rules`]: do the staging branch's rules let the broker in.
+//! * [`rules`]: do the staging branch's rules let the broker commit, and what.
 
 mod credential;
 mod repository;
@@ -40,6 +40,8 @@ pub enum FindingCode {
     ProductionBranchExists,
     /// No ruleset refuses the broker's commits to staging.
     RulesAllow,
+    /// No ruleset refuses some of them for what is in them.
+    ContentAllowed,
     /// The organization lets the credential in.
     OrganizationApproves,
 }

@@ -1,6 +1,6 @@
 //! Checks of the repository: does it resolve, are its branches there.
 
-use super::{Check, FindingCode};
+use super::{Check, FindingCode, rules::Staging};
 use crate::{
     broker::{
         access::default_staging,
@@ -11,6 +11,15 @@ use crate::{
     domain::{BranchName, CredentialSource, RepoName, Token},
     github::{Kind, Repository},
 };
+
+/// What is seen of a branch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Exists,
+    Missing,
+    /// The whole repository has no commit yet.
+    Empty,
+}
 
 impl Check<'_> {
     /// None if the repository cannot be seen, so that nothing in it can be checked.
@@ -54,7 +63,9 @@ impl Check<'_> {
                 );
                 return Ok(None);
             }
-            Err(error) if matches!(error.kind, Kind::NotFound | Kind::Forbidden) => {
+            Err(error)
+                if matches!(error.kind, Kind::NotFound | Kind::Forbidden | Kind::ReadOnly) =>
+            {
                 let context = Context { source: credential.source(), repository: name };
                 let refused = context.explain(error);
                 self.failed(
@@ -83,10 +94,14 @@ impl Check<'_> {
             let message = format!("{name} is another repository than the one that was configured.");
             self.failed(code, message, "Configure the repository anew.", &found.html_url);
         } else if found.archived || found.disabled {
-            let what = if found.archived { "archived" } else { "disabled" };
+            let (what, fix) = if found.archived {
+                ("archived", "Unarchive it, or configure another repository.")
+            } else {
+                ("disabled", "Settle it with GitHub's support, or configure another repository.")
+            };
             let message =
                 format!("{} is {what}, so that nothing can be written to it.", found.name);
-            self.failed(code, message, "Unarchive it, or configure another repository.", &settings);
+            self.failed(code, message, fix, &settings);
         } else if found.moved {
             let message = format!("{name} is {} now.", found.name);
             let fix = "Configure the repository under its new name.";
@@ -113,60 +128,71 @@ impl Check<'_> {
         let staging = staging.map_or_else(default_staging, Ok)?;
         let production = production.unwrap_or_else(|| repository.default_branch.clone());
 
-        let Some(production_exists) = self.branch(token, repository, &production).await? else {
+        let Some(on_production) = self.branch(token, repository, &production).await? else {
             return Ok(());
         };
-        let Some(staging_exists) = self.branch(token, repository, &staging).await? else {
+        let Some(on_staging) = self.branch(token, repository, &staging).await? else {
             return Ok(());
         };
-        let branches_page = format!("{}/branches", repository.html_url);
-        let code = FindingCode::ProductionBranchExists;
-        if production_exists {
-            self.ok(code, format!("The branch {production} exists."));
-        } else {
-            let message = format!("There is no branch {production}.");
-            self.failed(
-                code,
-                message,
-                "Create it, or configure another production branch.",
-                &branches_page,
-            );
-        }
-        let code = FindingCode::StagingBranchExists;
-        if staging_exists {
-            self.ok(code, format!("The branch {staging} exists."));
-        } else if production_exists {
-            let message = format!(
-                "There is no branch {staging} yet; the first commit creates it from {production}."
-            );
-            self.warning(code, message, "", &branches_page);
-        } else {
-            let message = format!("There is no branch {staging}, and none to create it from.");
-            self.failed(
-                code,
-                message,
-                "Create it, or configure another staging branch.",
-                &branches_page,
-            );
-        }
-        self.rules(token, repository, source, &staging, staging_exists).await
+        self.describe_branches(repository, (&production, on_production), (&staging, on_staging));
+        let exists = on_staging == Seen::Exists;
+        let staging = Staging { branch: &staging, exists, source };
+        self.rules(token, repository, staging).await
     }
 
-    /// Whether the branch exists; none if the repository is empty, which is a finding of its own.
+    fn describe_branches(
+        &mut self,
+        repository: &Repository,
+        (production, on_production): (&BranchName, Seen),
+        (staging, on_staging): (&BranchName, Seen),
+    ) {
+        let page = format!("{}/branches", repository.html_url);
+        let code = FindingCode::ProductionBranchExists;
+        match on_production {
+            Seen::Exists => self.ok(code, format!("The branch {production} exists.")),
+            Seen::Empty => {
+                let message =
+                    format!("There is no branch {production} yet; the first commit makes it.");
+                self.warning(code, message, "", &page);
+            }
+            Seen::Missing => {
+                let message = format!("There is no branch {production}.");
+                let fix = "Create it, or configure another production branch.";
+                self.failed(code, message, fix, &page);
+            }
+        }
+        let code = FindingCode::StagingBranchExists;
+        match (on_staging, on_production) {
+            (Seen::Exists, _) => self.ok(code, format!("The branch {staging} exists.")),
+            (Seen::Empty, _) | (_, Seen::Exists | Seen::Empty) => {
+                let message = format!(
+                    "There is no branch {staging} yet; the first commit creates it from {production}."
+                );
+                self.warning(code, message, "", &page);
+            }
+            (Seen::Missing, Seen::Missing) => {
+                let message = format!("There is no branch {staging}, and none to create it from.");
+                let fix = "Create it, or configure another staging branch.";
+                self.failed(code, message, fix, &page);
+            }
+        }
+    }
+
+    /// What is seen of a branch; none if branches cannot be read, which is a finding of its own.
     async fn branch(
         &mut self,
         token: &Token,
         repository: &Repository,
         branch: &BranchName,
-    ) -> Result<Option<bool>, Error> {
+    ) -> Result<Option<Seen>, Error> {
         match self.broker.github().branch_head(token, &repository.name, branch).await {
-            Ok(head) => Ok(Some(head.is_some())),
+            Ok(Some(_)) => Ok(Some(Seen::Exists)),
+            Ok(None) => Ok(Some(Seen::Missing)),
             Err(error) if error.kind == Kind::EmptyRepository => {
                 let message =
-                    format!("{} is empty: it has no branch to work from.", repository.name);
-                let fix = "Make a first commit, for example a README.";
-                self.failed(FindingCode::RepositoryResolves, message, fix, &repository.html_url);
-                Ok(None)
+                    format!("{} is empty; the first commit makes a start.", repository.name);
+                self.warning(FindingCode::RepositoryResolves, message, "", &repository.html_url);
+                Ok(Some(Seen::Empty))
             }
             Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound) => {
                 let message = format!(

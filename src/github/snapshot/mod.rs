@@ -61,8 +61,10 @@ pub struct RepositoryState {
     pub node_id: Option<String>,
     /// Its name now.
     pub name: RepoName,
-    /// True if it is archived or disabled.
-    pub read_only: bool,
+    /// True if it is archived, and so read-only.
+    pub archived: bool,
+    /// True if GitHub has disabled it.
+    pub disabled: bool,
     /// True if it has no commit yet.
     pub empty: bool,
 }

@@ -132,7 +132,8 @@ impl GitHub {
         let state = RepositoryState {
             id: RepoId(answer.database_id),
             node_id: Some(answer.id),
-            read_only: answer.is_archived || answer.is_disabled,
+            archived: answer.is_archived,
+            disabled: answer.is_disabled,
             empty: answer.is_empty,
             name: answer.name_with_owner,
         };

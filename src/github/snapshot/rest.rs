@@ -21,7 +21,8 @@ impl GitHub {
         let mut state = RepositoryState {
             id: found.id,
             node_id: found.node_id,
-            read_only: found.archived || found.disabled,
+            archived: found.archived,
+            disabled: found.disabled,
             empty: false,
             name: found.name,
         };

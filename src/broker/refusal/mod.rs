@@ -1,8 +1,14 @@
 //! What a refusal of GitHub means for the caller, and what to do about it.
+//!
+//! * [`rules`]: about rules of the repository.
+
+mod rules;
+
+pub(super) use rules::remedy;
 
 use crate::{
     broker::error::{Error, Reason},
-    domain::{CredentialSource, RepoName},
+    domain::{CredentialSource, Level, Permission, Permissions, RepoName},
     github::{self, Kind},
 };
 
@@ -41,29 +47,18 @@ impl Context<'_> {
                     None => refused,
                 }
             }
-            Kind::Forbidden => {
-                let refused = Error::new(
-                    Reason::PermissionNotGranted,
-                    format!("{} may not do this on {repository}: {said}", self.credential()),
-                );
-                match &error.accepted_permissions {
-                    Some(accepted) => refused.with("accepted", accepted),
-                    None => refused,
-                }
-            }
+            Kind::Forbidden => self.not_permitted(&error),
+            Kind::NotFound if !error.missing_scopes.is_empty() => self.not_permitted(&error),
             Kind::NotFound | Kind::RepositoryNotAccessible => self.not_accessible(),
             Kind::Moved { .. } => moved(repository, None),
-            Kind::ReadOnly => read_only(repository),
+            Kind::ReadOnly => read_only(repository, ReadOnly::said(&said)),
             Kind::EmptyRepository => Error::new(
                 Reason::BranchMissing,
                 format!(
                     "{repository} is empty: make a first commit on GitHub, for example a README"
                 ),
             ),
-            Kind::RefusedByRules => Error::new(
-                Reason::RefusedByRules,
-                format!("rules of {repository} refuse this: {said}"),
-            ),
+            Kind::RefusedByRules => self.against_rules(&error),
             Kind::NothingToMerge => Error::new(
                 Reason::NothingToPromote,
                 format!("there is nothing to promote in {repository}: {said}"),
@@ -74,7 +69,8 @@ impl Context<'_> {
             ),
             Kind::TooLarge => Error::new(
                 Reason::RefusedByGithub,
-                "this is larger than GitHub takes at once; make it several smaller changes",
+                "this is larger than GitHub takes at once (a file at most 100 MB): make it several smaller commits, and keep \
+                 large files in Git LFS",
             ),
             Kind::Unsupported => Error::new(
                 Reason::RefusedByGithub,
@@ -106,6 +102,51 @@ impl Context<'_> {
                 self.repository
             ),
         )
+    }
+
+    /// GitHub accepts the credential, but not for this.
+    fn not_permitted(&self, error: &github::Error) -> Error {
+        let (repository, said) = (self.repository, error.sentence());
+        if said.to_lowercase().contains(WORKFLOW) {
+            return self.no_workflows();
+        }
+        let refused = |what: &str, fix: &str| {
+            let message = format!("{} {what} on {repository}: {said}; {fix}", self.credential());
+            Error::new(Reason::PermissionNotGranted, message)
+        };
+        if let [scope, ..] = error.missing_scopes.as_slice() {
+            return refused(
+                &format!("lacks the scope `{scope}` that this takes"),
+                "add it on GitHub (Settings > Developer settings), and store the token again with SetPat",
+            )
+            .with("missing", error.missing_scopes.join(", "));
+        }
+        let fix = match self.source {
+            CredentialSource::AppInstallation => {
+                "an owner of the GitHub organization can grant more to the App"
+            }
+            CredentialSource::Pat => "its owner can give it more, or may not do this either",
+        };
+        let refused = refused("may not do this", fix);
+        match &error.accepted_permissions {
+            Some(accepted) => refused.with("accepted", accepted),
+            None => refused,
+        }
+    }
+
+    /// The credential may not change what GitHub Actions runs.
+    pub fn no_workflows(&self) -> Error {
+        match self.source {
+            CredentialSource::AppInstallation => Error::permission_not_granted(
+                Permissions::NONE.with(Permission::WORKFLOWS, Level::Write),
+            ),
+            CredentialSource::Pat => Error::new(
+                Reason::PermissionNotGranted,
+                "the personal access token may not change files in .github/workflows: give it the scope `workflow` (a \
+                 fine-grained one Workflows: read and write) on GitHub, and store it again with SetPat",
+            )
+            .with("missing", "workflow"),
+        }
     }
 
     fn credential(&self) -> &'static str {
@@ -144,13 +185,54 @@ pub(super) fn gone() -> Error {
     )
 }
 
-pub(super) fn read_only(repository: &RepoName) -> Error {
-    Error::new(
-        Reason::RepoReadOnly,
-        format!(
-            "{repository} is archived or disabled on GitHub; unarchive it or configure another repository"
+/// Why nothing can be written to a repository.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ReadOnly {
+    Archived,
+    Disabled,
+    /// While GitHub moves it elsewhere.
+    Locked,
+}
+
+impl ReadOnly {
+    /// What a repository's description says.
+    pub fn of(archived: bool, disabled: bool) -> Option<Self> {
+        match (archived, disabled) {
+            (_, true) => Some(Self::Disabled),
+            (true, false) => Some(Self::Archived),
+            (false, false) => None,
+        }
+    }
+
+    /// What GitHub's words mean.
+    fn said(said: &str) -> Self {
+        let said = said.to_lowercase();
+        if said.contains("disabled") || said.contains("blocked") {
+            Self::Disabled
+        } else if said.contains("locked") || said.contains("migrat") {
+            Self::Locked
+        } else {
+            Self::Archived
+        }
+    }
+}
+
+pub(super) fn read_only(repository: &RepoName, why: ReadOnly) -> Error {
+    let message = match why {
+        ReadOnly::Archived => {
+            format!(
+                "{repository} is archived; unarchive it on GitHub, or configure another repository"
+            )
+        }
+        ReadOnly::Disabled => format!(
+            "GitHub has disabled {repository}; its owner has to settle that with GitHub's support, or configure another \
+             repository"
         ),
-    )
+        ReadOnly::Locked => {
+            format!("{repository} is locked while it is migrated; try again when that is done")
+        }
+    };
+    Error::new(Reason::RepoReadOnly, message)
 }
 
 pub(super) fn moved(repository: &RepoName, now: Option<&RepoName>) -> Error {
@@ -181,6 +263,8 @@ pub(super) fn client_refused() -> Error {
     )
 }
 
+/// In what GitHub says of workflow files that may not be changed.
+const WORKFLOW: &str = "create or update workflow";
 /// GitHub advises to wait at least a minute when it does not say how long.
 const WAIT_WHEN_UNSAID: std::time::Duration = std::time::Duration::from_secs(60);
 
