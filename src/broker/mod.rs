@@ -7,7 +7,7 @@
 //! * [`verify`]: "save and test".
 //! * [`vend`]: the answer to GetRepoToken.
 //! * [`commit`]: one commit to the staging branch.
-//! * [`promote`]: the pull request from staging to production.
+//! * [`promote`]: the pull request from staging to production, or of a work branch.
 //! * [`error`], [`refusal`]: how they fail; [`learn`]: what a failure tells about the account.
 
 mod access;
@@ -30,7 +30,7 @@ pub use call::{Call, Trail};
 pub use commit::{CommitRequest, Committed, Counts};
 pub use connect::{BindRequest, Connection, Disconnected, RegisterRequest, SetupAction};
 pub use error::{Error, FieldViolation, Reason};
-pub use promote::{PromoteRequest, Promoted};
+pub use promote::{PromoteRequest, Promoted, Warning, WarningCode};
 pub use vend::{VendRequest, VendedToken};
 pub use verify::{Finding, FindingCode, FindingLevel, Findings, VerifyRequest};
 

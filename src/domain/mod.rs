@@ -9,6 +9,7 @@ mod change;
 mod clock;
 mod connection;
 mod limits;
+mod merge;
 mod message;
 mod method;
 mod object;
@@ -34,6 +35,7 @@ pub use connection::{
     Pat, PatKind, SealedSecret,
 };
 pub use limits::Limits;
+pub use merge::MergeMethod;
 pub use message::CommitMessage;
 pub use method::Method;
 pub use object::ObjectId;

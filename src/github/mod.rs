@@ -1,14 +1,14 @@
 //! All of the broker's HTTP with GitHub. Nothing outside of this module names an HTTP client.
 //!
 //! ```text
-//!                                               snapshot
-//!                                                 /    \
-//! app  tokens   users  oauth  repositories  branches  git_data  pulls   commit_on_branch     parts of GitHub's API
-//!                                rulesets
-//!   \    |         |     |         |           |         |        |           |
-//!   +-jwt-+        +--pages--------+           |         |        |        graphql
-//!      |                    |                  |         |        |           |
-//!      +--------------------+--------+---------+---------+--------+-----------+
+//!  the App        people and accounts      a repository                     git                       proposals
+//!  app  tokens    users  oauth             repositories  rulesets           branches  git_data        pulls  labels
+//!   \    |                                 compare  contents                commit_on_branch          reviewers
+//!   +-jwt-+                                                                  swap_branch  snapshot     auto_merge
+//!      |                                                                            |                     |
+//!      |                     pages                                                graphql --------------- +
+//!      |                       |                                                    |
+//!      +-----------------------+-----------------+----------------------------------+
 //!                                    |
 //!                                  send                    limits, breaker, retries, headers
 //!                                    |
@@ -19,11 +19,13 @@
 //! are sent again after failures that may pass; commits, branches and pull requests never are.
 
 mod app;
+mod auto_merge;
 mod branches;
 mod breaker;
 mod call;
 mod clean;
 mod commit_on_branch;
+mod compare;
 mod contents;
 mod error;
 mod fresh;
@@ -31,11 +33,13 @@ mod git_data;
 mod graphql;
 mod headers;
 mod jwt;
+mod labels;
 mod oauth;
 mod pages;
 mod pulls;
 mod repositories;
 mod retry;
+mod reviewers;
 mod rules;
 mod rulesets;
 mod send;
@@ -59,11 +63,13 @@ use url::{Origin, Url};
 
 pub use app::{Installation, InstallationAccount};
 pub use commit_on_branch::{CommitOnBranch, PushedCommit};
+pub use compare::Comparison;
 pub use error::{Context, Detail, Error, Kind, Result};
 pub use git_data::{Commit, Content, NewEntry};
 pub use headers::RateLimit;
-pub use pulls::{NewPull, Pull};
-pub use repositories::{Comparison, Repository, Role};
+pub use pulls::{NewPull, Pull, PullChange};
+pub use repositories::{Repository, Role};
+pub use reviewers::Reviewers;
 pub use rules::RefusedRule;
 pub use rulesets::{Limit, Rule};
 pub use settings::{AppIdentity, BuildError, Limits, OAuthClient, Settings, SigningKey};

@@ -1,4 +1,4 @@
-//! Repositories: what they are, how branches differ.
+//! Repositories: what they are.
 
 use serde::Deserialize;
 
@@ -47,13 +47,6 @@ pub struct Role {
     pub admin: bool,
 }
 
-/// What one branch has that the other has not.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-pub struct Comparison {
-    /// Commits that only the head has.
-    pub ahead_by: u64,
-}
-
 #[derive(Deserialize)]
 struct RepositoryJson {
     id: i64,
@@ -100,21 +93,6 @@ impl GitHub {
             html_url: json.html_url,
             permissions: json.permissions,
         })
-    }
-
-    /// How far `head` is ahead of `base`. `NotFound` if one of them does not exist.
-    pub async fn compare(
-        &self,
-        token: &Token,
-        repo: &RepoName,
-        base: &BranchName,
-        head: &BranchName,
-    ) -> Result<Comparison> {
-        let mut url = self.repo_route(repo, ["compare", &format!("{base}...{head}")]);
-        // Only the counts matter, not the commits.
-        url.query_pairs_mut().append_pair("per_page", "1");
-        let call = Call::get("/repos/{owner}/{repo}/compare/{basehead}", url);
-        self.send(&call, Some(token)).await?.read()
     }
 }
 

@@ -259,13 +259,13 @@ async fn names_are_encoded_in_urls() {
     assert_eq!(github.branch_head(&token(), &repo(), &odd).await.unwrap(), None);
     let _ = github.branch_rules(&token(), &repo(), &odd).await;
     let _ = github.compare(&token(), &repo(), &branch("main"), &odd).await;
-    let _ = github.open_pulls(&token(), &repo(), &odd, &branch("main")).await;
+    let _ = github.open_pulls(&token(), &repo(), &odd, Some(&branch("main"))).await;
     assert_eq!(
         script.lines(),
         [
             "GET /repos/acme/shop/git/ref/heads/a/b%23c%25d",
             "GET /repos/acme/shop/rules/branches/a%2Fb%23c%25d?per_page=100",
-            "GET /repos/acme/shop/compare/main...a%2Fb%23c%25d?per_page=1",
+            "GET /repos/acme/shop/compare/main...a%2Fb%23c%25d?per_page=30",
             "GET /repos/acme/shop/pulls?state=open&head=acme%3Aa%2Fb%23c%25d&base=main",
         ]
     );
@@ -293,7 +293,7 @@ async fn a_pull_request_of_other_branches_is_not_taken_for_the_open_one() {
     let script = Script::play([ok(&format!("[{},{}]", pull("other"), pull("staging")))]).await;
     let pulls = script
         .client()
-        .open_pulls(&token(), &repo(), &branch("staging"), &branch("main"))
+        .open_pulls(&token(), &repo(), &branch("staging"), Some(&branch("main")))
         .await
         .unwrap();
     assert_eq!(pulls.len(), 1);

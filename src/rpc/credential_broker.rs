@@ -4,9 +4,10 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{
     call,
+    promotion::{promote_request, promoted},
     requests::{
-        commit_request, pat_request, promote_request, register_request, rejected_request,
-        vend_request, verify_request,
+        commit_request, pat_request, register_request, rejected_request, vend_request,
+        verify_request,
     },
     translate::{self, count},
 };
@@ -147,14 +148,7 @@ impl CredentialBroker for CredentialBrokerRpc {
                 let (account, asked) = promote_request(request)?;
                 let admitted = call.admit(&account).await?;
                 let done = call.broker.promote(&admitted, asked).await?;
-                Ok(proto::OpenPromotionPrResponse {
-                    number: done.number,
-                    url: done.url,
-                    created: done.created,
-                    commits_ahead: i32::try_from(done.commits_ahead).unwrap_or(i32::MAX),
-                    head_branch: done.head.to_string(),
-                    base_branch: done.base.to_string(),
-                })
+                Ok(promoted(done))
             })
             .await
     }

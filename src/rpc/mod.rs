@@ -1,6 +1,7 @@
 //! gRPC: a handler parses its request, makes one call of the broker, and translates the answer.
 //!
 //! * [`requests`], with [`fields`]: requests become domain types; every bad field is reported at once.
+//! * [`promotion`]: request and answer of OpenPromotionPr.
 //! * [`translate`]: domain types become answers.
 //! * [`status`]: the only place where an error becomes a gRPC status.
 //! * [`present`]: what of an error goes out.
@@ -19,6 +20,7 @@ mod edge;
 mod fields;
 mod guard;
 mod present;
+mod promotion;
 mod quota;
 mod requests;
 mod room;

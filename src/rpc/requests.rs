@@ -6,10 +6,7 @@ use tokio::time::Instant;
 
 use super::fields::{self, Fields};
 use crate::{
-    broker::{
-        CommitRequest, Error, PromoteRequest, RegisterRequest, SetupAction, VendRequest,
-        VerifyRequest,
-    },
+    broker::{CommitRequest, Error, RegisterRequest, SetupAction, VendRequest, VerifyRequest},
     domain::{
         AccountId, ChangeSet, Edit, FileMode, InstallationId, Level, MAX_FILES, PatKind,
         Permission, Permissions, RepoPath, Token, is_login,
@@ -21,10 +18,8 @@ use crate::{
 const DEFAULT_MIN_TTL: Duration = Duration::from_secs(5 * 60);
 /// Most life that a caller can ask for: a token lives 60 minutes and is renewed in its last 15 to 20.
 const MAX_MIN_TTL: Duration = Duration::from_secs(30 * 60);
-/// GitHub's limit for titles of pull requests.
-const MAX_TITLE: usize = 256;
-/// GitHub's limit for descriptions of pull requests; generous for a commit message.
-const MAX_BODY: usize = 65_536;
+/// Generous: GitHub's limit for descriptions of pull requests.
+const MAX_MESSAGE: usize = 65_536;
 /// Longest secret that a request may carry: GitHub's tokens are opaque, and several times shorter.
 const MAX_SECRET: usize = 4096;
 /// Longest request id.
@@ -182,7 +177,7 @@ pub(super) fn commit_request(
         let branch = fields.optional("branch", &request.branch);
         let base = fields.optional("base", &request.base);
         let message = fields
-            .text("message", request.message, MAX_BODY)
+            .text("message", request.message, MAX_MESSAGE)
             .and_then(|text| fields.required("message", &text));
         let expected_head = fields.optional("expected_head_sha", &request.expected_head_sha);
         let request_id = fields.line("request_id", request.request_id, MAX_REQUEST_ID);
@@ -254,27 +249,4 @@ fn edit(fields: &mut Fields, index: usize, file: proto::FileChange) -> Option<Ed
             None
         }
     }
-}
-
-pub(super) fn promote_request(
-    request: proto::OpenPromotionPrRequest,
-) -> Result<(AccountId, PromoteRequest), Error> {
-    fields::parse(|fields| {
-        let account = fields.required("account", &request.account);
-        let repository = fields.optional("repository", &request.repository);
-        let title = fields.line("title", request.title, MAX_TITLE);
-        let body = match request.body {
-            Some(body) => fields.text("body", body, MAX_BODY).map(Some),
-            None => Some(None),
-        };
-        Some((
-            account?,
-            PromoteRequest {
-                repository: repository?,
-                title: Some(title?).filter(|title| !title.trim().is_empty()),
-                body: body?,
-                draft: request.draft,
-            },
-        ))
-    })
 }

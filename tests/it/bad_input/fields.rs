@@ -205,10 +205,42 @@ async fn open_promotion_pr() {
         repository: "acme/".into(),
         title: "t".repeat(257),
         body: Some("b".repeat(65_537)),
-        draft: false,
+        head_branch: "-option".into(),
+        base_branch: "a.lock".into(),
+        labels: vec!["good".into(), " ".into(), "l".repeat(51), "two\nlines".into()],
+        reviewers: vec!["alice".into(), "-bob".into(), "acme/core".into(), String::new()],
+        team_reviewers: vec!["core".into(), "acme/core".into(), String::new()],
+        auto_merge: 4,
+        ..Default::default()
     };
     let refused = world.open_promotion_pr(all).await.unwrap_err();
-    assert_eq!(bad(&refused), ["account", "body", "repository", "title"]);
+    let fields = [
+        "account",
+        "auto_merge",
+        "base_branch",
+        "body",
+        "head_branch",
+        "labels[1]",
+        "labels[2]",
+        "labels[3]",
+        "repository",
+        "reviewers[1]",
+        "reviewers[2]",
+        "reviewers[3]",
+        "team_reviewers[1]",
+        "team_reviewers[2]",
+        "title",
+    ];
+    assert_eq!(bad(&refused), fields);
+    let many = OpenPromotionPrRequest {
+        account: ACCOUNT.into(),
+        labels: vec!["x".into(); 21],
+        reviewers: vec!["alice".into(); 16],
+        team_reviewers: vec!["core".into(); 16],
+        ..Default::default()
+    };
+    let refused = world.open_promotion_pr(many).await.unwrap_err();
+    assert_eq!(bad(&refused), ["labels", "reviewers", "team_reviewers"]);
     let lines = OpenPromotionPrRequest {
         account: ACCOUNT.into(),
         title: "two\nlines".into(),
