@@ -182,8 +182,11 @@ fn enable_auto_merge(context: &mut Context<'_>, input: &Arguments) -> Result<Fie
     if text(input, "expectedHeadOid").is_some_and(|oid| oid != pull.head_sha) {
         return Err(Failure::unprocessable("The head of the pull request has changed."));
     }
-    if rest::mergeable(context.hub, &repo, &issue, &pull)?.1 == "clean" {
-        return Err(Failure::unprocessable("Pull request Pull request is in clean status"));
+    // Nothing to wait for, or nothing that waiting would help.
+    let state = rest::mergeable(context.hub, &repo, &issue, &pull)?.1;
+    if matches!(state, "clean" | "draft") {
+        let text = format!("Pull request Pull request is in {state} status");
+        return Err(Failure::unprocessable(text));
     }
     let method = text(input, "mergeMethod").unwrap_or("MERGE").to_owned();
     let actor = context.hub.world().actor(&context.caller).cloned();

@@ -127,7 +127,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
     let user = call.actor()?;
     let now = call.now();
     let mut world = call.hub.world();
-    super::labels::ensure(&mut world, repo.id, &labels);
+    let labels = super::labels::ensure(&mut world, repo.id, &labels)?;
     let id = world.fresh_id();
     let repository = world.repositories.get_mut(&repo.id).ok_or_else(Refusal::not_found)?;
     let issue = Issue {
@@ -155,10 +155,10 @@ pub(super) fn update(call: &Call<'_>) -> Outcome {
     if input.text("state")?.is_some_and(|state| !["open", "closed"].contains(&state)) {
         return Err(Refusal::invalid("Issue", "state", "invalid"));
     }
-    let labels = input.texts("labels")?;
-    if let Some(labels) = &labels {
-        super::labels::ensure(&mut call.hub.world(), repo.id, labels);
-    }
+    let labels = match input.texts("labels")? {
+        Some(labels) => Some(super::labels::ensure(&mut call.hub.world(), repo.id, &labels)?),
+        None => None,
+    };
     let now = call.now();
     change(call, |issue| {
         apply(issue, &input, now)?;

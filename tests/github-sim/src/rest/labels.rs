@@ -9,6 +9,8 @@ use crate::world::{Label, Meta, World};
 
 /// The color of a label that is made on the way.
 const GREY: &str = "ededed";
+/// The longest name, in characters.
+const LONGEST_NAME: usize = 50;
 
 /// GitHub's `label`.
 pub(super) fn show(urls: &Urls, repo: &Meta, label: &Label) -> Value {
@@ -19,16 +21,38 @@ pub(super) fn show(urls: &Urls, repo: &Meta, label: &Label) -> Value {
     })
 }
 
-/// Makes the labels that the repository does not have, as GitHub does when they are put on an issue.
-pub(super) fn ensure(world: &mut World, repository: u64, names: &[String]) {
+/// Makes the labels that the repository does not have, as GitHub does when they are put on an issue. A name in another case is the
+/// same label: the names come back as the repository has them.
+pub(super) fn ensure(
+    world: &mut World,
+    repository: u64,
+    names: &[String],
+) -> Result<Vec<String>, Refusal> {
+    if names.iter().any(|name| name.chars().count() > LONGEST_NAME) {
+        return Err(Refusal::custom(
+            "Label",
+            format!("name is too long (maximum is {LONGEST_NAME} characters)"),
+        ));
+    }
+    if names.iter().any(|name| name.trim().is_empty()) {
+        return Err(Refusal::invalid("Label", "name", "missing_field"));
+    }
+    let mut known = Vec::new();
     for name in names {
         let id = world.fresh_id();
-        let Some(repository) = world.repositories.get_mut(&repository) else { return };
-        if !repository.labels.iter().any(|label| label.name == *name) {
+        let repository = world.repositories.get_mut(&repository).ok_or_else(Refusal::not_found)?;
+        let label = repository.labels.iter().find(|label| same(&label.name, name));
+        known.push(label.map_or(name, |label| &label.name).clone());
+        if label.is_none() {
             let (name, color) = (name.clone(), GREY.to_owned());
             repository.labels.push(Label { id, name, color, description: None });
         }
     }
+    Ok(known)
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
 }
 
 pub(super) fn list(call: &Call<'_>) -> Outcome {
@@ -86,8 +110,7 @@ pub(super) fn of_issue(call: &Call<'_>) -> Outcome {
 fn wanted(call: &Call<'_>) -> Result<Vec<String>, Refusal> {
     let names = call.input()?.texts("labels")?.unwrap_or_default();
     issues::with(call, |_, _| ())?;
-    ensure(&mut call.hub.world(), call.repo()?.id, &names);
-    Ok(names)
+    ensure(&mut call.hub.world(), call.repo()?.id, &names)
 }
 
 pub(super) fn add(call: &Call<'_>) -> Outcome {

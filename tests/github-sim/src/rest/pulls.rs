@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::issues;
 use super::pull_view::{full, refresh, simple};
 use crate::http::{Answer, Call, Input, Outcome, Page, Refusal};
@@ -138,7 +140,14 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
     };
     let body = input.text("body")?.map(str::to_owned);
     let (issue, pull) = open(call, repo, title, body, pull)?;
-    Ok(Answer::created(full(call, &issue, &pull)?))
+    Ok(Answer::created(unknown_yet(full(call, &issue, &pull)?)))
+}
+
+/// GitHub only begins to find out whether the branches merge when a pull request is opened or goes elsewhere.
+fn unknown_yet(mut body: Value) -> Value {
+    body["mergeable"] = Value::Null;
+    body["mergeable_state"] = "unknown".into();
+    body
 }
 
 /// Numbers and stores a pull request, unless there is one for the same branches.
@@ -197,14 +206,9 @@ pub(super) fn update(call: &Call<'_>) -> Outcome {
             "state cannot be changed. The pull request is merged.",
         ));
     }
-    let base = match input.text("base")? {
-        None => None,
-        Some(base) => {
-            let sha = call.git()?.head(base);
-            let invalid = || Refusal::invalid("PullRequest", "base", "invalid");
-            Some((base.to_owned(), sha.ok_or_else(invalid)?))
-        }
-    };
+    let base = input.text("base")?.filter(|base| *base != pull.base);
+    let base = base.map(|base| new_base(call, &issue, &pull, base)).transpose()?;
+    let goes_elsewhere = base.is_some();
     let now = call.now();
     call.change(|world, id| {
         let repository = world.repositories.get_mut(&id).ok_or_else(Refusal::not_found)?;
@@ -216,5 +220,37 @@ pub(super) fn update(call: &Call<'_>) -> Outcome {
         Ok(())
     })?;
     let (issue, pull) = find(call)?;
-    Ok(Answer::ok(full(call, &issue, &pull)?))
+    let body = full(call, &issue, &pull)?;
+    Ok(Answer::ok(if goes_elsewhere { unknown_yet(body) } else { body }))
+}
+
+/// Another base branch and its commit, if the pull request can go there.
+fn new_base(
+    call: &Call<'_>,
+    issue: &Issue,
+    pull: &Pull,
+    base: &str,
+) -> Result<(String, String), Refusal> {
+    let refused = |text: String| Err(Refusal::custom("PullRequest", text));
+    let git = call.git()?;
+    let sha = git.head(base).ok_or_else(|| Refusal::invalid("PullRequest", "base", "invalid"))?;
+    if !issue.open {
+        return refused("Cannot change the base branch of a closed pull request.".to_owned());
+    }
+    let head = &pull.head;
+    let world = call.hub.world();
+    let others = world.repositories.get(&call.repo()?.id).map(|r| r.issues.values());
+    let mut pulls = others.into_iter().flatten().filter(|i| i.open).filter_map(|i| i.pull.as_ref());
+    if pulls.any(|other| other.head == *head && other.base == base) {
+        return refused(format!(
+            "A pull request already exists for base branch '{base}' and head branch '{head}'"
+        ));
+    }
+    drop(world);
+    if git.count(&format!("{sha}..{}", pull.head_sha))? == 0 {
+        return refused(format!(
+            "There are no new commits between base branch '{base}' and head branch '{head}'"
+        ));
+    }
+    Ok((base.to_owned(), sha))
 }

@@ -38,11 +38,12 @@ pub(super) fn request(call: &Call<'_>) -> Outcome {
     let logins = input.texts("reviewers")?.unwrap_or_default();
     let teams = input.texts("team_reviewers")?.unwrap_or_default();
     let refused = || {
-        Refusal::new(
-            422,
+        let text = format!(
             "Reviews may only be requested from collaborators. One or more of the users or teams you \
-             specified is not a collaborator of this repository.",
-        )
+             specified is not a collaborator of the {} repository.",
+            repo.full_name()
+        );
+        Refusal::new(422, text)
     };
     if !teams.is_empty() {
         return Err(refused());

@@ -35,6 +35,11 @@ impl Sim {
         self.change(full_name, |repository| repository.meta.disabled = disabled);
     }
 
+    /// Lets auto-merge be turned on for pull requests, or not.
+    pub fn allow_auto_merge(&self, full_name: &str, allowed: bool) {
+        self.change(full_name, |repository| repository.meta.allow_auto_merge = allowed);
+    }
+
     /// Takes a repository away.
     pub fn delete_repository(&self, full_name: &str) {
         let id = self.meta(full_name).id;

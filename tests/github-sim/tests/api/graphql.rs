@@ -296,14 +296,23 @@ async fn pull_requests_are_found_made_ready_and_set_to_merge() {
     assert_eq!(pull["headRefOid"], lab.sim.head("acme/site", "staging").unwrap());
     assert_eq!(pull["author"]["login"], "broker[bot]");
     let input = json!({"input": {"pullRequestId": pull["id"]}});
+    let auto = "mutation($input: EnablePullRequestAutoMergeInput!) {
+        enablePullRequestAutoMerge(input: $input) { pullRequest { autoMergeRequest { mergeMethod } } } }";
+    let body = lab.graphql(&token, auto, input.clone()).await;
+    assert_eq!(body["errors"][0]["message"], "Auto merge is not allowed for this repository");
+    lab.sim.allow_auto_merge("acme/site", true);
+    let body = lab.graphql(&token, auto, input.clone()).await;
+    assert_eq!(body["errors"][0]["message"], "Pull request Pull request is in draft status");
     let ready = "mutation($input: MarkPullRequestReadyForReviewInput!) {
         markPullRequestReadyForReview(input: $input) { pullRequest { isDraft mergeable } } }";
     let body = lab.graphql(&token, ready, input.clone()).await;
     let expected = json!({"isDraft": false, "mergeable": "MERGEABLE"});
     assert_eq!(body["data"]["markPullRequestReadyForReview"]["pullRequest"], expected);
-    let auto = "mutation($input: EnablePullRequestAutoMergeInput!) {
-        enablePullRequestAutoMerge(input: $input) { pullRequest { autoMergeRequest { mergeMethod } } } }";
+    let body = lab.graphql(&token, auto, input.clone()).await;
+    assert_eq!(body["errors"][0]["message"], "Pull request Pull request is in clean status");
+    lab.sim.protect_branch("acme/site", "main", &["ci"]);
     let body = lab.graphql(&token, auto, input).await;
-    assert_eq!(body["errors"][0]["message"], "Auto merge is not allowed for this repository");
+    let request = &body["data"]["enablePullRequestAutoMerge"]["pullRequest"]["autoMergeRequest"];
+    assert_eq!(request["mergeMethod"], "MERGE");
     lab.sim.finish();
 }

@@ -49,6 +49,11 @@ async fn labels_are_made_and_put_on_issues_and_pull_requests() {
     let names: Vec<_> =
         pull.body["labels"].as_array().unwrap().iter().map(|l| &l["name"]).collect();
     assert_eq!(names, ["promotion", "new"]);
+    // In another case it is the same one.
+    lab.post(&on, &token, json!({"labels": ["Promotion"]})).await.expect(200);
+    let pull = lab.get("/repos/acme/site/pulls/1", &token).await.expect(200);
+    assert_eq!(pull.body["labels"].as_array().unwrap().len(), 2);
+    lab.post(&on, &token, json!({"labels": ["good", "x".repeat(51)]})).await.expect(422);
     lab.delete(&format!("{on}/new"), &token).await.expect(200);
     lab.delete(&format!("{on}/new"), &token).await.refused(404, "Label does not exist");
     assert_eq!(lab.get(labels, &token).await.expect(200).body.as_array().unwrap().len(), 2);

@@ -29,7 +29,7 @@ async fn a_pull_request_is_opened_once_and_listed() {
     assert_eq!(made.body["head"]["label"], "acme:staging");
     assert_eq!(
         (&made.body["mergeable"], &made.body["mergeable_state"]),
-        (&json!(true), &json!("clean"))
+        (&json!(null), &json!("unknown"))
     );
     assert_eq!((&made.body["commits"], &made.body["additions"]), (&json!(1), &json!(1)));
     assert_eq!(made.body["user"]["login"], "broker[bot]");
@@ -46,6 +46,10 @@ async fn a_pull_request_is_opened_once_and_listed() {
     assert_eq!(list("state=closed").await, 0);
     let head = lab.sim.move_head("acme/site", "staging");
     let got = lab.get(&format!("{PULLS}/1"), &token).await.expect(200);
+    assert_eq!(
+        (&got.body["mergeable"], &got.body["mergeable_state"]),
+        (&json!(true), &json!("clean"))
+    );
     assert_eq!(got.body["head"]["sha"], head);
     assert_eq!(got.body["commits"], 2);
     let files = lab.get(&format!("{PULLS}/1/files"), &token).await.expect(200);
@@ -111,6 +115,41 @@ async fn a_pull_request_is_changed_closed_and_opened_again() {
 }
 
 #[tokio::test]
+async fn a_pull_request_can_go_elsewhere() {
+    let lab = Lab::new().await;
+    let token = lab.token().await;
+    lab.sim.commit("acme/site", "staging", &[("models/a.sql", "select 3\n")]);
+    lab.sim.commit("acme/site", "release", &[("RELEASE.md", "1\n")]);
+    let to_release = json!({"title": "T", "head": "staging", "base": "release"});
+    lab.post(PULLS, &token, to_release).await.expect(201);
+    let one = format!("{PULLS}/1");
+    let to = async |base: &str| lab.patch(&one, &token, json!({"base": base})).await;
+    assert_eq!(first_error(&to("gone").await)["field"], "base");
+    assert_eq!(
+        first_error(&to("staging").await)["message"],
+        "There are no new commits between base branch 'staging' and head branch 'staging'"
+    );
+    let moved = to("main").await.expect(200);
+    assert_eq!(
+        (&moved.body["base"]["ref"], &moved.body["mergeable"]),
+        (&json!("main"), &json!(null))
+    );
+    lab.post(PULLS, &token, json!({"title": "U", "head": "staging", "base": "release"}))
+        .await
+        .expect(201);
+    assert_eq!(
+        first_error(&to("release").await)["message"],
+        "A pull request already exists for base branch 'release' and head branch 'staging'"
+    );
+    lab.patch(&one, &token, json!({"state": "closed"})).await.expect(200);
+    assert_eq!(
+        first_error(&to("release").await)["message"],
+        "Cannot change the base branch of a closed pull request."
+    );
+    lab.sim.finish();
+}
+
+#[tokio::test]
 async fn a_merge_makes_a_signed_commit_past_the_pull_request_rule() {
     let lab = Lab::new().await;
     let token = lab.token().await;
@@ -118,7 +157,8 @@ async fn a_merge_makes_a_signed_commit_past_the_pull_request_rule() {
     lab.sim.add_ruleset("acme/site", "main", &rules);
     lab.sim.commit("acme/site", "staging", &[("new.txt", "a\n")]);
     lab.sim.move_head("acme/site", "main");
-    let made = lab.post(PULLS, &token, body()).await.expect(201);
+    lab.post(PULLS, &token, body()).await.expect(201);
+    let made = lab.get(&format!("{PULLS}/1"), &token).await.expect(200);
     assert_eq!(made.body["mergeable_state"], "clean");
     let merge = format!("{PULLS}/1/merge");
     lab.get(&merge, &token).await.expect(404);
