@@ -33,7 +33,7 @@ impl Ends {
         if is_work {
             access.call = access
                 .call
-                .for_work_branch(&head, production)
+                .for_work_branch(&head, binding)
                 .ok_or_else(|| head_not_allowed(&head, staging))?;
         }
         Ok(Self { head, base })

@@ -181,11 +181,17 @@ impl Reader<'_> {
     fn effective(&mut self, given: &Given, methods: Methods) {
         const TOKENS: Methods = Methods::of(&[Method::GetRepoToken]);
         const COMMITS: Methods = Methods::of(&[Method::CommitFiles]);
+        const BRANCHES: Methods = Methods::of(&[Method::CommitFiles, Method::OpenPromotionPr]);
         const PROMOTIONS: Methods = Methods::of(&[Method::OpenPromotionPr]);
         for (key, is_given, calls, what) in [
             ("permissions", given.permissions.is_some(), TOKENS, "GetRepoToken"),
             ("unnarrowed_tokens", given.unnarrowed_tokens.is_some(), TOKENS, "GetRepoToken"),
-            ("work_branches", given.work_branches.is_some(), COMMITS, "CommitFiles"),
+            (
+                "work_branches",
+                given.work_branches.is_some(),
+                BRANCHES,
+                "CommitFiles or OpenPromotionPr",
+            ),
             ("protected_paths", given.protected_paths.is_some(), COMMITS, "CommitFiles"),
             ("auto_merge", given.auto_merge.is_some(), PROMOTIONS, "OpenPromotionPr"),
         ] {
@@ -218,7 +224,7 @@ mod tests {
             [[rule]]
             name = ""
             callers = ["anonymous"]
-            rpcs = ["GetRepoTokens", "OpenPromotionPr"]
+            rpcs = ["GetRepoTokens", "VerifyRepo"]
             accounts = ["*"]
             repositories = ["acme"]
             permissions = { content = "read", contents = "all" }
@@ -250,7 +256,7 @@ mod tests {
             "rule 3: work_branches: \"a b\"",
             "rule 3: permissions has no effect: the rule does not allow GetRepoToken",
             "rule 3: protected_paths has no effect: the rule does not allow CommitFiles",
-            "rule 3: work_branches has no effect: the rule does not allow CommitFiles",
+            "rule 3: work_branches has no effect: the rule does not allow CommitFiles or OpenPromotionPr",
             "rule \"four\": auto_merge has no effect: the rule does not allow OpenPromotionPr",
         ] {
             assert!(said.contains(part), "{part} is not in:\n{said}");
