@@ -79,6 +79,7 @@ pub async fn run(
         clock: clock.clone(),
         policy,
         audit: audit.clone(),
+        commit_trailers: config.commit_trailers,
     });
 
     let (stop, stopping) = watch::channel(false);

@@ -124,6 +124,12 @@ impl Call {
         self.grant.account()
     }
 
+    /// Who calls, and the call's id in log and audit.
+    pub(super) fn caller_and_id(&self) -> (String, String) {
+        let record = self.trail.record();
+        (record.caller.clone().unwrap_or_default(), record.request_id.to_string())
+    }
+
     /// The call for a repository that the caller has named.
     pub(super) fn for_repository(&self, name: Option<&RepoName>) -> Result<Self, Error> {
         match name {

@@ -65,6 +65,8 @@ pub struct Parts {
     pub policy: Arc<ArcSwap<Policy>>,
     /// Where calls are written down.
     pub audit: Audit,
+    /// True if commits say at their end who asked for them.
+    pub commit_trailers: bool,
 }
 
 struct Inner {

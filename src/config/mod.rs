@@ -47,6 +47,8 @@ pub struct Config {
     pub audit: Target,
     /// How much is taken on at once, and for how long.
     pub limits: Limits,
+    /// True if commits say at their end who asked for them.
+    pub commit_trailers: bool,
     /// The database's URL, which may carry a password.
     pub database_url: SecretString,
     /// Keys that seal secrets at rest.

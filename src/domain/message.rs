@@ -27,6 +27,23 @@ impl CommitMessage {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// The message with more trailers at its end, each a line `Name: value` as git reads them. A value is one line.
+    pub fn with_trailers(&self, trailers: &[(&str, &str)]) -> Self {
+        let last = self.body().rsplit("\n\n").next().unwrap_or_default();
+        let ends_with_trailers = !last.is_empty() && last.lines().all(is_trailer);
+        let mut text = self.text.clone();
+        text.push_str(if ends_with_trailers { "\n" } else { "\n\n" });
+        let lines: Vec<String> =
+            trailers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        text.push_str(&lines.join("\n"));
+        Self { text, headline: self.headline }
+    }
+}
+
+fn is_trailer(line: &str) -> bool {
+    let name = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    line.split_once(": ").is_some_and(|(token, _)| !token.is_empty() && name(token))
 }
 
 impl FromStr for CommitMessage {
@@ -69,6 +86,22 @@ mod tests {
         }
         let short: CommitMessage = "ü\n\n".parse().unwrap();
         assert_eq!((short.headline(), short.body(), short.as_str()), ("ü", "", "ü"));
+    }
+
+    #[test]
+    fn trailers_are_one_paragraph_at_the_end() {
+        let cases = [
+            ("one", "one\n\nBy: me\nId: 7"),
+            ("one\n\ntwo: three\nfour", "one\n\ntwo: three\nfour\n\nBy: me\nId: 7"),
+            ("one\n\ntwo\n\nCloses: #1", "one\n\ntwo\n\nCloses: #1\nBy: me\nId: 7"),
+        ];
+        for (text, expected) in cases {
+            let message: CommitMessage = text.parse().unwrap();
+            let signed = message.with_trailers(&[("By", "me"), ("Id", "7")]);
+            assert_eq!(signed.as_str(), expected);
+            assert_eq!(signed.as_str().parse::<CommitMessage>().unwrap(), signed);
+            assert_eq!(signed.headline(), "one");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a commit holds at some paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FileMode, ObjectId};
 
@@ -41,5 +41,45 @@ pub struct Entry {
     pub id: ObjectId,
 }
 
-/// Entries of a commit by their whole path, directories among them.
-pub type Entries = BTreeMap<String, Entry>;
+/// Some entries of a commit: those at the paths that somebody asked for, and the directories above them.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Entries {
+    by_path: BTreeMap<String, Entry>,
+    /// Directories in which there is more than what was asked for.
+    shared: BTreeSet<String>,
+}
+
+impl Entries {
+    /// The entry at a path.
+    pub fn get(&self, path: &str) -> Option<&Entry> {
+        self.by_path.get(path)
+    }
+
+    /// Adds an entry that was asked for.
+    pub fn insert(&mut self, path: String, entry: Entry) {
+        self.by_path.insert(path, entry);
+    }
+
+    /// Notes that a directory holds something that was not asked for, which is above all below the directories over it.
+    pub fn share(&mut self, directory: &str) {
+        self.shared.insert(directory.to_owned());
+    }
+
+    /// All entries, in the order of their paths.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.by_path.iter().map(|(path, entry)| (path.as_str(), entry))
+    }
+
+    /// The files below a directory if all of them are here; none if there are others. There are none, too, below one of which
+    /// nothing was asked for.
+    pub fn all_below(&self, directory: &str) -> Option<impl Iterator<Item = &str>> {
+        let inside = format!("{directory}/");
+        let is_in = |path: &str| path.starts_with(&inside);
+        if self.shared.iter().any(|shared| shared == directory || is_in(shared)) {
+            return None;
+        }
+        let files = self.by_path.iter().filter(|(_, e)| e.mode != EntryMode::Directory);
+        let files = files.map(|(path, _)| path.as_str());
+        Some(files.filter(move |path| path.starts_with(&inside)))
+    }
+}

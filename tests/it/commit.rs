@@ -415,6 +415,37 @@ async fn a_failed_call_leaves_its_request_id_free() {
 }
 
 #[tokio::test]
+async fn a_commit_says_who_asked_for_it_where_the_broker_is_told_so() {
+    let mut world = World::configured(|config| config.commit_trailers = true).await;
+    world.register(ACCOUNT, crate::harness::INSTALLATION).await;
+    world.configure(ACCOUNT, REPO).await;
+    let trailers = |world: &World| {
+        let repository = world.sim.git_dir(REPO);
+        let message =
+            git(&repository, &["log", "-1", "--format=%(trailers:only,unfold)", "staging"]);
+        message.trim().to_owned()
+    };
+    let named = CommitFilesRequest {
+        message: "Add\n\nCloses: #7".into(),
+        request_id: "run-42".into(),
+        ..request(vec![write("a.sql", "1\n")])
+    };
+    send(&world, named.clone()).await.unwrap();
+    assert_eq!(
+        trailers(&world),
+        "Closes: #7\nGhbroker-Caller: anonymous\nGhbroker-Request-Id: run-42"
+    );
+    // The trailers are part of what a lost answer is found by.
+    world.sim.fault(Fault::once(GRAPHQL, Effect::DropAfter));
+    let unnamed = world.commit("Change", vec![write("a.sql", "2\n")]).await.unwrap();
+    assert_eq!((unnamed.unchanged, commits(&world.sim.git_dir(REPO), "staging")), (false, 3));
+    let audited = world.audit();
+    let call = audited.last().unwrap()["request_id"].as_str().unwrap();
+    assert!(trailers(&world).ends_with(&format!("Ghbroker-Request-Id: {call}")));
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_subdirectory_holds_everything() {
     let world = World::connected().await;
     let bind = proto::ConfigureRepoRequest {

@@ -387,6 +387,8 @@ fn the_configuration_says_what_the_values_say() {
         commit_bytes = 16777216
         request_bytes_in_flight = 67108864
         request_bytes_in_flight_per_caller = 33554432
+        [commits]
+        trailers = true
         [log]
         level = "debug"
         format = "text"

@@ -5,6 +5,7 @@
 //! * [`work`]: read, plan, apply, and again when the head moves or an answer is lost.
 //! * [`begin`]: where a branch begins that does not exist yet.
 //! * [`plan`]: what differs, and how it can be sent. Pure.
+//! * [`trailers`]: who asked for it, at the end of the message.
 //! * [`apply`]: the one request, or the few, that make the commit.
 //!
 //! The head of the branch is read, and the commit is made only if it is still there: what somebody else pushed
@@ -15,6 +16,7 @@ mod begin;
 mod once;
 mod plan;
 mod scope;
+mod trailers;
 mod work;
 
 use std::{sync::Arc, time::Duration};
@@ -125,7 +127,7 @@ impl Broker {
         changes: &ChangeSet,
         claim: &mut Claim<'_>,
     ) -> Result<Committed, Error> {
-        let (message, paths) = (&request.message, &changes.paths());
+        let (message, paths) = (&self.message(&access.call, request), &changes.paths());
         let work = Work { broker: self, access, branch, request, message, changes, paths };
         let first = |token: RepoToken| {
             let work = &work;

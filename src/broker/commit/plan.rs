@@ -45,6 +45,7 @@ impl Plan {
 /// Compares what is asked for with what is there.
 pub(super) fn plan(changes: &ChangeSet, entries: &Entries) -> Result<Plan, Error> {
     let mut plan = Plan::default();
+    let mut replaced = Vec::new();
     for (path, edit) in changes.iter() {
         let present = entries.get(path.as_str());
         match edit {
@@ -52,11 +53,23 @@ pub(super) fn plan(changes: &ChangeSet, entries: &Entries) -> Result<Plan, Error
             Edit::Chmod(mode) => plan.chmod(path, *mode, present)?,
             Edit::Write { content, mode } => {
                 room_for(path, changes, entries)?;
-                plan.write(path, content, *mode, present)?;
+                if goes(path, changes, entries) {
+                    replaced.push(path);
+                    plan.write(path, content, *mode, None)?;
+                } else {
+                    plan.write(path, content, *mode, present)?;
+                }
             }
         }
     }
+    // A file in the place of a directory takes all of it away, in git's own objects.
+    plan.needs_modes |= !replaced.is_empty();
+    plan.deletions.retain(|path| !path.ancestors().any(|above| is_one_of(&replaced, above)));
     Ok(plan)
+}
+
+fn is_one_of(paths: &[&RepoPath], path: &str) -> bool {
+    paths.iter().any(|one| one.as_str() == path)
 }
 
 impl Plan {
@@ -137,10 +150,19 @@ fn file_mode(path: &RepoPath, entry: &Entry) -> Result<FileMode, Error> {
     }
 }
 
+/// A directory can become a file if the same request takes all of its files away. One of which no file is named was not read.
+fn goes(directory: &RepoPath, changes: &ChangeSet, entries: &Entries) -> bool {
+    let files = entries.all_below(directory.as_str());
+    files.is_some_and(|files| {
+        let mut files = files.peekable();
+        files.peek().is_some() && files.all(|file| changes.deletes(file))
+    })
+}
+
 /// A file cannot be put below another file, unless the same request takes that one away.
 fn room_for(path: &RepoPath, changes: &ChangeSet, entries: &Entries) -> Result<(), Error> {
     let in_the_way = path.ancestors().find(|above| {
-        entries.get(*above).is_some_and(|entry| entry.mode != EntryMode::Directory)
+        entries.get(above).is_some_and(|entry| entry.mode != EntryMode::Directory)
             && !changes.deletes(above)
     });
     match in_the_way {
@@ -169,11 +191,12 @@ mod tests {
     const EXECUTABLE: EntryMode = EntryMode::File(FileMode::Executable);
 
     fn entries(list: &[(&str, EntryMode, &[u8])]) -> Entries {
-        list.iter()
-            .map(|(path, mode, content)| {
-                ((*path).to_owned(), Entry { mode: *mode, id: ObjectId::of_blob(content) })
-            })
-            .collect()
+        let mut entries = Entries::default();
+        for (path, mode, content) in list {
+            let entry = Entry { mode: *mode, id: ObjectId::of_blob(content) };
+            entries.insert((*path).to_owned(), entry);
+        }
+        entries
     }
 
     fn changes(list: Vec<(&str, Edit)>) -> ChangeSet {
@@ -249,5 +272,25 @@ mod tests {
             plan(&replaced, &there).unwrap().counts,
             Counts { added: 1, deleted: 1, ..Counts::default() }
         );
+    }
+
+    #[test]
+    fn a_directory_becomes_a_file_only_if_all_of_it_goes() {
+        let mut there = entries(&[("a", EntryMode::Directory, b""), ("a/b", REGULAR, b"1")]);
+        let all = || changes(vec![("a", write(b"2", None)), ("a/b", Edit::Delete)]);
+        let counts = plan(&all(), &there).unwrap().counts;
+        assert_eq!(counts, Counts { added: 1, deleted: 1, ..Counts::default() });
+        assert!(plan(&all(), &there).unwrap().deletions.is_empty(), "the file takes its place");
+        for some in
+            [vec![("a", write(b"2", None)), ("a/c", Edit::Delete)], vec![("a", write(b"2", None))]]
+        {
+            let refused = plan(&changes(some), &there).unwrap_err();
+            assert_eq!(refused.reason, Reason::PathNotAllowed);
+        }
+        let unread = entries(&[("a", EntryMode::Directory, b"")]);
+        let alone = changes(vec![("a", write(b"2", None))]);
+        assert_eq!(plan(&alone, &unread).unwrap_err().reason, Reason::PathNotAllowed);
+        there.share("a");
+        assert_eq!(plan(&all(), &there).unwrap_err().reason, Reason::PathNotAllowed);
     }
 }

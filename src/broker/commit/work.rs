@@ -20,6 +20,9 @@ use crate::{
 const TRIES: u32 = 8;
 /// The longest wait before the second try; doubled for each further one. Replicas that race must not do so in step.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often GitHub may say on one way that something is not there. A branch that was made or deleted just now is the reason the
+/// first times; after that it is a credential that may read and not write, to which GitHub says so, too.
+const NOT_FOUND_TRIES: u32 = 3;
 /// How many commits of others on top of ours are looked behind when an answer was lost.
 const LOOK_BACK: usize = 10;
 
@@ -82,6 +85,7 @@ impl Work<'_> {
         mut snapshot: Snapshot,
         claim: &mut Claim<'_>,
     ) -> Result<Committed, Failed> {
+        let mut not_found = 0;
         for attempt in 0..TRIES {
             if attempt > 0 {
                 sleep(PAUSE.saturating_mul(1 << attempt).mul_f64(rand::random())).await;
@@ -89,8 +93,15 @@ impl Work<'_> {
                 snapshot = self.look(token, At::Branch(self.branch)).await?;
             }
             self.in_time()?;
-            if let Some(done) = self.attempt(token, &snapshot, claim).await? {
-                return Ok(done);
+            match self.attempt(token, &snapshot, claim).await? {
+                Next::Done(committed) => return Ok(committed),
+                Next::Again => {}
+                Next::NotFound(error) => {
+                    not_found += 1;
+                    if not_found == NOT_FOUND_TRIES {
+                        return Err(error.into());
+                    }
+                }
             }
         }
         if claim.tried.is_some() {
@@ -110,13 +121,12 @@ impl Work<'_> {
         Err(Failed::Known(super::too_late()))
     }
 
-    /// One try. None if the branch has to be read again: somebody pushed, or an answer was lost.
     async fn attempt(
         &self,
         token: &Token,
         snapshot: &Snapshot,
         claim: &mut Claim<'_>,
-    ) -> Result<Option<Committed>, Failed> {
+    ) -> Result<Next, Failed> {
         let found = &snapshot.repository;
         let read_only = ReadOnly::of(found.archived, found.disabled);
         same_repository(&self.access.binding, found.id, &found.name, read_only)?;
@@ -125,7 +135,7 @@ impl Work<'_> {
             Some(head) => (head, true),
             None if found.empty => {
                 self.make_first_commit(token).await?;
-                return Ok(None);
+                return Ok(Next::Again);
             }
             None => {
                 begun = self.begin(token, snapshot.beside).await?;
@@ -135,7 +145,7 @@ impl Work<'_> {
         if let (true, Some(tried)) = (on_branch, claim.tried)
             && let Some(committed) = self.landed(token, tried, head).await?
         {
-            return Ok(Some(committed));
+            return Ok(Next::Done(committed));
         }
         claim.nothing_done();
         if let Some(expected) = self.request.expected_head.filter(|expected| *expected != head.id) {
@@ -146,25 +156,24 @@ impl Work<'_> {
         }
         let plan = self.plan_against(head)?;
         if plan.is_empty() {
-            return Ok(Some(self.answer(head.id, &head.url, true, plan.counts)));
+            return Ok(Next::Done(self.answer(head.id, &head.url, true, plan.counts)));
         }
         self.in_time()?;
         claim.about_to_commit_on(head.id).await?;
         let ground = Ground { head, on_branch, node_id: found.node_id.as_deref() };
-        let pushed = match self.apply(token, ground, &plan).await {
-            Ok(pushed) => pushed,
-            Err(error) if error.effect_unknown() => return Ok(None),
-            // Stale: somebody pushed. Not found: somebody deleted the branch. Both show when it is read again.
-            Err(error) if matches!(error.kind, Kind::Stale | Kind::NotFound) => None,
-            Err(error) => {
-                claim.nothing_done();
-                return Err(error.into());
-            }
-        };
-        if pushed.is_none() {
+        let applied = self.apply(token, ground, &plan).await;
+        if !matches!(&applied, Err(error) if error.effect_unknown()) {
             claim.nothing_done();
         }
-        Ok(pushed.map(|commit| self.answer(commit.id, &commit.url, false, plan.counts)))
+        match applied {
+            Ok(Some(commit)) => {
+                Ok(Next::Done(self.answer(commit.id, &commit.url, false, plan.counts)))
+            }
+            Ok(None) => Ok(Next::Again),
+            Err(error) if error.effect_unknown() || error.kind == Kind::Stale => Ok(Next::Again),
+            Err(error) if error.kind == Kind::NotFound => Ok(Next::NotFound(error)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// After an answer was lost: the commit that was made on `tried` all the same, if it is the head or a little below it.
@@ -204,4 +213,13 @@ impl Work<'_> {
             counts,
         }
     }
+}
+
+/// How one try ended.
+enum Next {
+    Done(Committed),
+    /// Somebody pushed, or an answer was lost: the branch has to be read again.
+    Again,
+    /// Somebody may have deleted the branch.
+    NotFound(github::Error),
 }

@@ -18,11 +18,11 @@ pub(super) fn assemble(
     below: &BTreeMap<&str, Option<Directory>>,
     paths: &BTreeSet<RepoPath>,
 ) -> Option<Entries> {
-    let mut entries = Entries::new();
+    let mut entries = Entries::default();
     keep(&mut entries, "", top, below, paths);
     // Sorted by path, so that what is above a directory is known before it.
     for (path, directory) in below {
-        let expected = entries.get(*path).filter(|entry| entry.mode == EntryMode::Directory);
+        let expected = entries.get(path).filter(|entry| entry.mode == EntryMode::Directory);
         match (expected, directory) {
             (Some(entry), Some(directory)) if entry.id == directory.id => {
                 keep(&mut entries, path, directory, below, paths);
@@ -37,15 +37,20 @@ pub(super) fn assemble(
 /// Keeps those entries of a directory that are asked for, or on the way to one.
 fn keep(
     entries: &mut Entries,
-    path: &str,
+    directory_path: &str,
     directory: &Directory,
     below: &BTreeMap<&str, Option<Directory>>,
     paths: &BTreeSet<RepoPath>,
 ) {
     for (name, entry) in &directory.entries {
-        let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+        let path = match directory_path {
+            "" => name.clone(),
+            above => format!("{above}/{name}"),
+        };
         if below.contains_key(path.as_str()) || paths.contains(path.as_str()) {
             entries.insert(path, *entry);
+        } else {
+            entries.share(directory_path);
         }
     }
 }
@@ -82,7 +87,10 @@ mod tests {
         ]);
         let asked = paths(&["a/b/d", "a/b/e", "x", "new/f"]);
         let entries = assemble(&top, &below, &asked).unwrap();
-        assert_eq!(entries.keys().collect::<Vec<_>>(), ["a", "a/b", "a/b/d", "x"]);
+        let kept: Vec<&str> = entries.iter().map(|(path, _)| path).collect();
+        assert_eq!(kept, ["a", "a/b", "a/b/d", "x"]);
+        assert_eq!(entries.all_below("a/b").unwrap().collect::<Vec<_>>(), ["a/b/d"]);
+        assert!(entries.all_below("a").is_none(), "there is a/c, too");
     }
 
     #[test]

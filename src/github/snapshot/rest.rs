@@ -107,9 +107,15 @@ impl GitHub {
 /// The entries of a whole tree that matter.
 fn kept(tree: Tree, paths: &BTreeSet<RepoPath>) -> Entries {
     let above = directories(paths);
-    let matters = |path: &str| paths.contains(path) || above.contains(path);
-    let entries = tree.entries.into_iter().filter(|entry| matters(&entry.path));
-    entries.map(|TreeEntry { path, mode, id }| (path, Entry { mode, id })).collect()
+    let mut entries = Entries::default();
+    for TreeEntry { path, mode, id } in tree.entries {
+        if paths.contains(path.as_str()) || above.contains(path.as_str()) {
+            entries.insert(path, Entry { mode, id });
+        } else if let Some((directory, _)) = path.rsplit_once('/') {
+            entries.share(directory);
+        }
+    }
+    entries
 }
 
 fn directory(id: ObjectId, tree: Tree) -> Directory {

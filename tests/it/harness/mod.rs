@@ -539,6 +539,7 @@ pub fn config_at(urls: &Urls, database_url: &str) -> Config {
         policy: Some(everything_allowed().to_owned()),
         audit: Target::File(shared().path().join("audit.jsonl")),
         limits: Default::default(),
+        commit_trailers: false,
         database_url: database_url.to_owned().into(),
         keys: KeySet::new(kek, Vec::new()),
         github: Settings {
