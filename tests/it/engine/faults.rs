@@ -1,10 +1,12 @@
 //! Every request of a call is lost in turn, whichever it is: there is exactly one commit, and the caller is told of it.
 
+use std::collections::BTreeSet;
+
 use futures_util::{StreamExt, stream};
-use ghbroker::proto::FileChange;
+use ghbroker::proto::{CommitFilesRequest, FileChange};
 use github_sim::{Effect, Fault};
 
-use super::{history, patiently, repeatable};
+use super::{patiently, repeatable};
 use crate::harness::{REPO, World, delete, executable, git::git, write};
 
 /// Cases that run at once.
@@ -12,29 +14,45 @@ const AT_ONCE: usize = 4;
 
 /// What is committed, and where.
 struct Way {
-    /// There is a staging branch.
-    staging: bool,
+    branch: &'static str,
+    /// Where the branch begins, unless it exists.
+    begins: Option<&'static str>,
     arrange: fn(&World),
     files: Vec<FileChange>,
 }
 
 impl Way {
+    /// To a staging branch that there is.
+    fn on_staging(arrange: fn(&World), files: Vec<FileChange>) -> Self {
+        Self { branch: "staging", begins: None, arrange, files }
+    }
+
     /// A world in which nothing has been committed by the broker, so that every request of a commit is made.
     async fn world(&self) -> World {
         let world = World::connected().await;
-        if self.staging {
-            world.sim.commit(REPO, "staging", &[("old.sql", "0\n")]);
+        world.sim.commit(REPO, "main", &[("newer.sql", "0\n")]);
+        if self.begins.is_none() {
+            world.sim.commit(REPO, self.branch, &[("old.sql", "0\n")]);
         }
         (self.arrange)(&world);
         world
     }
 
+    fn call(&self, world: &World) -> CommitFilesRequest {
+        let mut request = repeatable("run-1", self.files.clone());
+        if self.branch != "staging" {
+            request.branch = self.branch.into();
+            request.base = self.begins.map(|revision| id(world, revision)).unwrap_or_default();
+        }
+        request
+    }
+
     async fn check(&self) {
         let world = self.world().await;
         let before = world.sim.requests().len();
-        world.commit_files(repeatable("run-1", self.files.clone())).await.unwrap();
+        world.commit_files(self.call(&world)).await.unwrap();
         let requests = world.sim.requests().len() - before;
-        let right = tree(&world);
+        let right = tree(&world, self.branch);
         world.finish().await;
         assert!(requests >= 2, "one request to read and one to write at least");
         let effects = [
@@ -53,24 +71,28 @@ impl Way {
     async fn lose(&self, number: usize, effect: Effect, right: &str) {
         let lost = format!("request {number}, {effect:?}");
         let world = self.world().await;
-        let base = if self.staging { "staging" } else { "main" };
-        let base = world.sim.head(REPO, base).unwrap();
+        let base = id(&world, self.begins.unwrap_or(self.branch));
+        let call = self.call(&world);
         world.sim.fault(Fault::nth("*", number as u32, effect));
-        let call = async || world.commit_files(repeatable("run-1", self.files.clone())).await;
-        let done = patiently(&world, 2, call).await;
-        let history = history(&world);
-        assert_eq!(history[..2], [done.commit_sha, base], "{lost}: one commit");
-        assert_eq!(tree(&world), right, "{lost}");
+        let done = patiently(&world, 2, async || world.commit_files(call.clone()).await).await;
+        assert_eq!(id(&world, self.branch), done.commit_sha, "{lost}");
+        assert_eq!(id(&world, &format!("{}^", self.branch)), base, "{lost}: one commit");
+        assert_eq!(tree(&world, self.branch), right, "{lost}");
         let told = done.files_added + done.files_changed + done.files_deleted;
         assert_eq!((done.unchanged, told as usize), (false, self.files.len()), "{lost}");
         let refs = git(&world.sim.git_dir(REPO), &["for-each-ref", "--format=%(refname:short)"]);
-        assert_eq!(refs, "main\nstaging\n", "{lost}: nothing is left behind");
+        let refs: BTreeSet<_> = refs.lines().collect();
+        assert_eq!(refs, BTreeSet::from(["main", self.branch]), "{lost}: nothing is left behind");
         world.finish().await;
     }
 }
 
-fn tree(world: &World) -> String {
-    git(&world.sim.git_dir(REPO), &["ls-tree", "-r", "staging"])
+fn id(world: &World, revision: &str) -> String {
+    git(&world.sim.git_dir(REPO), &["rev-parse", revision]).trim().to_owned()
+}
+
+fn tree(world: &World, revision: &str) -> String {
+    git(&world.sim.git_dir(REPO), &["ls-tree", "-r", revision])
 }
 
 fn plain() -> Vec<FileChange> {
@@ -83,32 +105,46 @@ fn with_modes() -> Vec<FileChange> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn plain_files() {
-    Way { staging: true, arrange: |_| {}, files: plain() }.check().await;
+    Way::on_staging(|_| {}, plain()).check().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_with_modes() {
-    Way { staging: true, arrange: |_| {}, files: with_modes() }.check().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_commit_of_a_branch() {
-    Way { staging: false, arrange: |_| {}, files: plain() }.check().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_commit_of_a_branch_with_modes() {
-    Way { staging: false, arrange: |_| {}, files: with_modes() }.check().await;
+    Way::on_staging(|_| {}, with_modes()).check().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_without_the_mutation() {
     let arrange = |world: &World| world.sim.disable_mutation("createCommitOnBranch");
-    Way { staging: true, arrange, files: plain() }.check().await;
+    Way::on_staging(arrange, plain()).check().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_without_graphql() {
-    let arrange = |world: &World| world.sim.disable_graphql();
-    Way { staging: true, arrange, files: plain() }.check().await;
+    Way::on_staging(|world| world.sim.disable_graphql(), plain()).check().await;
+}
+
+/// The first commit of a branch that begins there.
+async fn begin(branch: &'static str, begins: &'static str, files: Vec<FileChange>) {
+    Way { branch, begins: Some(begins), arrange: |_| {}, files }.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_commit_to_staging() {
+    begin("staging", "main", plain()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_commit_to_staging_with_modes() {
+    begin("staging", "main", with_modes()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_work_branch_that_begins_at_a_commit() {
+    begin("adagent/1", "main~1", plain()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_work_branch_that_begins_at_a_commit_with_modes() {
+    begin("adagent/1", "main~1", with_modes()).await;
 }
