@@ -6,7 +6,7 @@
 //! hub.rs       what every request shares        world/     the state behind one mutex
 //! http/        port, faults, callers, limits    rest/      the REST routes: one table, one file per noun
 //! graphql/     schema, validation, execution    web/       smart HTTP of git, OAuth pages
-//! policy.rs    rules on branches                git/       the real git, by its plumbing commands
+//! policy/      what refuses a change            git/       the real git, by its plumbing commands
 //! fault.rs     faults on demand                 seen.rs    the log of requests
 //! ```
 //!
@@ -41,4 +41,4 @@ pub use secrets::TokenFormat;
 pub use seed::{Seed, SeedError};
 pub use seen::Seen;
 pub use sim::{Options, Sim, StartError};
-pub use world::{Credential, ReplicationLag, Rule};
+pub use world::{Credential, Operator, Pattern, ReplicationLag, Rule};

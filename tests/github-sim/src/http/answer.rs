@@ -92,13 +92,21 @@ pub(crate) struct Refusal {
     pub message: String,
     pub errors: Vec<Value>,
     pub headers: Vec<(&'static str, String)>,
+    /// What a few refusals have beside.
+    pub metadata: Option<Value>,
 }
 
 pub(crate) type Outcome = Result<Answer, Refusal>;
 
 impl Refusal {
     pub fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), errors: Vec::new(), headers: Vec::new() }
+        Self {
+            status,
+            message: message.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+            metadata: None,
+        }
     }
 
     pub fn not_found() -> Self {
@@ -140,6 +148,9 @@ impl Refusal {
         });
         if !self.errors.is_empty() {
             body["errors"] = Value::Array(self.errors);
+        }
+        if let Some(metadata) = self.metadata {
+            body["metadata"] = metadata;
         }
         let mut answer = Answer::new(self.status, Payload::Json(body));
         answer.headers = self.headers;

@@ -21,7 +21,7 @@ pub(super) fn of_branch(call: &Call<'_>) -> Outcome {
                 "ruleset_source": repo.full_name(),
                 "ruleset_id": set.id,
             });
-            if let Some(parameters) = rule.parameters() {
+            if let Some(parameters) = rule.parameters(repo.id) {
                 shown["parameters"] = parameters;
             }
             shown
@@ -68,7 +68,7 @@ pub(super) fn get(call: &Call<'_>) -> Outcome {
     let mut body = show(call, repo, set);
     let pattern = format!("refs/heads/{}", set.pattern);
     body["conditions"] = json!({"ref_name": {"include": [pattern], "exclude": []}});
-    let rules = set.rules.iter().map(|rule| match rule.parameters() {
+    let rules = set.rules.iter().map(|rule| match rule.parameters(repo.id) {
         Some(parameters) => json!({"type": rule.type_name(), "parameters": parameters}),
         None => json!({"type": rule.type_name()}),
     });

@@ -56,6 +56,13 @@ impl Sim {
     pub fn block_secret(&self, pattern: &str) {
         self.hub.world().secret_patterns.push(pattern.to_owned());
     }
+
+    /// Lets a user keep an address private and block pushes that publish it.
+    pub fn keep_email_private(&self, login: &str, email: &str) {
+        let mut world = self.hub.world();
+        let user = world.account(login).unwrap_or_else(|| panic!("there is no user {login}")).id;
+        world.private_emails.insert(user, email.to_owned());
+    }
 }
 
 /// Installations and tokens.

@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::git::{Git, ZERO};
 use crate::http::encode;
 use crate::hub::Hub;
-use crate::policy::{self, Update};
+use crate::policy::{self, Update, Violation};
 use crate::world::{Caller, Meta, TokenKind};
 
 /// The hook, which every repository shares: it hands the question on and prints the verdict.
@@ -108,25 +108,50 @@ fn judge(
         let branch = name.strip_prefix("refs/heads/");
         if let Some(branch) = branch {
             let update = Update { branch, old, new, merge: false };
-            policy::check(hub, repo, git, &update).map_err(|violation| {
-                let list: Vec<String> =
-                    violation.reasons.iter().map(|reason| format!("- {reason}")).collect();
-                match violation.classic {
-                    true => format!(
-                        "error: GH006: Protected branch update failed for {name}.\nerror: {}",
-                        violation.reasons.join("\nerror: ")
-                    ),
-                    false => rules_text(hub, repo, name, &list.join("\n\n")),
-                }
-            })?;
+            policy::check(hub, repo, git, &update)
+                .map_err(|violation| refused(hub, repo, name, &violation))?;
         }
         if let Some(new) = new {
             check_workflows(hub, repo, caller, git, new)?;
             check_secrets(hub, repo, git, name, new)?;
+            if policy::publishes_private_email(hub, caller, git, new) {
+                return Err(PRIVATE_EMAIL.to_owned());
+            }
         }
     }
     Ok(())
 }
+
+/// What the pusher reads of a broken rule.
+fn refused(hub: &Hub, repo: &Meta, name: &str, violation: &Violation) -> String {
+    if violation.classic {
+        return format!(
+            "error: GH006: Protected branch update failed for {name}.\nerror: {}",
+            violation.reasons.join("\nerror: ")
+        );
+    }
+    let mut list: Vec<String> =
+        violation.reasons.iter().map(|reason| format!("- {reason}")).collect();
+    if !violation.protection.is_empty() {
+        list.push(protection_text(&violation.protection));
+    }
+    rules_text(hub, repo, name, &list.join("\n\n"))
+}
+
+/// The part of a refusal that is about what is pushed.
+fn protection_text(reasons: &[String]) -> String {
+    let indented: Vec<String> =
+        reasons.iter().map(|reason| format!("    - {}", reason.replace('\n', "\n    "))).collect();
+    format!(
+        "- GITHUB PUSH PROTECTION\n  {}\n    Resolve the following violations before pushing again\n\n{}",
+        "\u{2014}".repeat(41),
+        indented.join("\n\n")
+    )
+}
+
+const PRIVATE_EMAIL: &str = "error: GH007: Your push would publish a private email address.\n\
+     You can make your email public or disable this protection by visiting:\n\
+     http://github.com/settings/emails";
 
 fn rules_text(hub: &Hub, repo: &Meta, name: &str, list: &str) -> String {
     format!(
@@ -174,9 +199,17 @@ fn check_secrets(hub: &Hub, repo: &Meta, git: &Git, name: &str, new: &str) -> Re
     for oid in listing.lines() {
         let object = reader.read(oid).map_err(failed)?;
         let Some(object) = object.filter(|object| object.kind == "blob") else { continue };
-        if policy::check_secrets(hub, std::iter::once(object.data.as_slice())).is_err() {
-            let list = "- GITHUB PUSH PROTECTION\n  Push cannot contain secrets";
-            return Err(rules_text(hub, repo, name, list));
+        let found = policy::check_secrets(hub, std::iter::once(object.data.as_slice())).err();
+        if let Some(id) = found.and_then(|violation| violation.placeholder) {
+            let list = format!(
+                "{}\n\n     (?) To push, remove secret from commit(s) or follow this URL to allow the secret.\n     \
+                 {}/{}{}{id}",
+                protection_text(&["Push cannot contain secrets".to_owned()]),
+                hub.urls.web,
+                repo.full_name(),
+                policy::UNBLOCK,
+            );
+            return Err(rules_text(hub, repo, name, &list));
         }
     }
     Ok(())

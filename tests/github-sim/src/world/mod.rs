@@ -4,6 +4,7 @@
 mod account;
 mod app;
 mod caller;
+mod pattern;
 mod pull;
 mod repository;
 mod rules;
@@ -15,10 +16,12 @@ pub(crate) use account::{Account, AccountKind};
 pub(crate) use app::{App, Installation, OAuthCode};
 pub use caller::Credential;
 pub(crate) use caller::{Caller, Grant};
+pub(crate) use pattern::matches_glob;
+pub use pattern::{Operator, Pattern};
 pub(crate) use pull::{Comment, Issue, Label, Pull, Review};
 pub(crate) use repository::{Meta, Repository};
 pub use rules::Rule;
-pub(crate) use rules::{Protection, Ruleset, matches_branch};
+pub(crate) use rules::{Protection, Ruleset};
 pub(crate) use token::{Token, TokenKind};
 
 use crate::secrets::TokenFormat;
@@ -47,6 +50,8 @@ pub(crate) struct World {
     pub codes: HashMap<String, OAuthCode>,
     pub authorize_as: Option<String>,
     pub secret_patterns: Vec<String>,
+    /// Addresses by user id that no push may publish.
+    pub private_emails: BTreeMap<u64, String>,
     pub token_format: TokenFormat,
     pub lag: ReplicationLag,
     /// Seconds that GitHub's clock is ahead of the simulator's: seen in `Date` and in claim checks.
@@ -119,7 +124,7 @@ impl World {
         repository
             .rulesets
             .iter()
-            .filter(|set| matches_branch(&set.pattern, branch))
+            .filter(|set| matches_glob(&set.pattern, branch))
             .flat_map(|set| set.rules.iter().map(move |rule| (set, rule)))
             .collect()
     }
@@ -127,7 +132,7 @@ impl World {
     /// The classic protection of a branch.
     pub fn protection_of(&self, repository: u64, branch: &str) -> Option<&Protection> {
         let repository = self.repositories.get(&repository)?;
-        repository.protections.iter().find(|p| matches_branch(&p.pattern, branch))
+        repository.protections.iter().find(|p| matches_glob(&p.pattern, branch))
     }
 }
 

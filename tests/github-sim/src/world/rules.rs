@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::Pattern;
+
 /// One rule of a ruleset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rule {
@@ -19,6 +21,32 @@ pub enum Rule {
     Deletion,
     /// These checks must have passed.
     RequiredStatusChecks(Vec<String>),
+    /// No merge commits.
+    RequiredLinearHistory,
+    /// Changes need the merge queue.
+    MergeQueue,
+    /// It must have been deployed to these environments.
+    RequiredDeployments(Vec<String>),
+    /// These workflow files must have run.
+    Workflows(Vec<String>),
+    /// This tool must have scanned the commit.
+    CodeScanning(String),
+    /// What commit messages are like.
+    CommitMessagePattern(Pattern),
+    /// What addresses of authors are like.
+    CommitAuthorEmailPattern(Pattern),
+    /// What addresses of committers are like.
+    CommitterEmailPattern(Pattern),
+    /// What names of branches are like.
+    BranchNamePattern(Pattern),
+    /// Paths that no commit may touch; `*` and `**` as in the names of branches.
+    FilePathRestriction(Vec<String>),
+    /// Most characters of a path.
+    MaxFilePathLength(usize),
+    /// Extensions that no file may have, as `*.exe`.
+    FileExtensionRestriction(Vec<String>),
+    /// Largest file, in megabytes.
+    MaxFileSize(usize),
 }
 
 impl Rule {
@@ -32,11 +60,24 @@ impl Rule {
             Self::Update => "update",
             Self::Deletion => "deletion",
             Self::RequiredStatusChecks(_) => "required_status_checks",
+            Self::RequiredLinearHistory => "required_linear_history",
+            Self::MergeQueue => "merge_queue",
+            Self::RequiredDeployments(_) => "required_deployments",
+            Self::Workflows(_) => "workflows",
+            Self::CodeScanning(_) => "code_scanning",
+            Self::CommitMessagePattern(_) => "commit_message_pattern",
+            Self::CommitAuthorEmailPattern(_) => "commit_author_email_pattern",
+            Self::CommitterEmailPattern(_) => "committer_email_pattern",
+            Self::BranchNamePattern(_) => "branch_name_pattern",
+            Self::FilePathRestriction(_) => "file_path_restriction",
+            Self::MaxFilePathLength(_) => "max_file_path_length",
+            Self::FileExtensionRestriction(_) => "file_extension_restriction",
+            Self::MaxFileSize(_) => "max_file_size",
         }
     }
 
-    /// The `parameters` of the rule, for the types that have any.
-    pub(crate) fn parameters(&self) -> Option<Value> {
+    /// The `parameters` of the rule, for the types that have any. `repository` is where its workflows are.
+    pub(crate) fn parameters(&self, repository: u64) -> Option<Value> {
         match self {
             Self::PullRequest => Some(json!({
                 "allowed_merge_methods": ["merge", "squash", "rebase"],
@@ -52,9 +93,40 @@ impl Rule {
                 "strict_required_status_checks_policy": false,
             })),
             Self::Update => Some(json!({"update_allows_fetch_and_merge": false})),
-            Self::RequiredSignatures | Self::NonFastForward | Self::Creation | Self::Deletion => {
-                None
+            Self::MergeQueue => Some(json!({
+                "check_response_timeout_minutes": 60,
+                "grouping_strategy": "ALLGREEN",
+                "max_entries_to_build": 5,
+                "max_entries_to_merge": 5,
+                "merge_method": "MERGE",
+                "min_entries_to_merge": 1,
+                "min_entries_to_merge_wait_minutes": 5,
+            })),
+            Self::RequiredDeployments(names) => {
+                Some(json!({"required_deployment_environments": names}))
             }
+            Self::Workflows(paths) => Some(json!({"workflows": paths
+                .iter()
+                .map(|path| json!({"path": path, "repository_id": repository}))
+                .collect::<Vec<_>>()})),
+            Self::CodeScanning(tool) => Some(json!({"code_scanning_tools": [
+                {"tool": tool, "alerts_threshold": "errors", "security_alerts_threshold": "all"},
+            ]})),
+            Self::CommitMessagePattern(pattern)
+            | Self::CommitAuthorEmailPattern(pattern)
+            | Self::CommitterEmailPattern(pattern)
+            | Self::BranchNamePattern(pattern) => Some(pattern.parameters()),
+            Self::FilePathRestriction(paths) => Some(json!({"restricted_file_paths": paths})),
+            Self::MaxFilePathLength(most) => Some(json!({"max_file_path_length": most})),
+            Self::FileExtensionRestriction(list) => {
+                Some(json!({"restricted_file_extensions": list}))
+            }
+            Self::MaxFileSize(most) => Some(json!({"max_file_size": most})),
+            Self::RequiredSignatures
+            | Self::NonFastForward
+            | Self::Creation
+            | Self::Deletion
+            | Self::RequiredLinearHistory => None,
         }
     }
 }
@@ -78,37 +150,4 @@ pub(crate) struct Protection {
     pub checks: Vec<String>,
     /// Whether a pull request is needed.
     pub pull_request: bool,
-}
-
-/// Whether a branch name (without `refs/heads/`) matches a pattern in which `*` stays within one
-/// part and `**` crosses slashes.
-pub(crate) fn matches_branch(pattern: &str, branch: &str) -> bool {
-    match pattern.find('*') {
-        None => pattern == branch,
-        Some(star) => {
-            let (head, tail) = (&pattern[..star], &pattern[star..]);
-            let Some(rest) = branch.strip_prefix(head) else { return false };
-            let (crosses, after) = match tail.strip_prefix("**") {
-                Some(after) => (true, after),
-                None => (false, &tail[1..]),
-            };
-            let ends = rest.char_indices().map(|(i, _)| i).chain([rest.len()]);
-            ends.take_while(|end| crosses || !rest[..*end].contains('/'))
-                .any(|end| matches_branch(after, &rest[end..]))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches_branch;
-
-    #[test]
-    fn one_star_stays_within_a_part_of_the_name() {
-        assert!(matches_branch("release/*", "release/1"));
-        assert!(!matches_branch("release/*", "release/1/x"));
-        assert!(matches_branch("release/**", "release/1/x"));
-        assert!(matches_branch("main", "main"));
-        assert!(!matches_branch("main", "main2"));
-    }
 }

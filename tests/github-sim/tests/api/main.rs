@@ -13,3 +13,4 @@ mod oauth;
 mod pats;
 mod pulls;
 mod repositories;
+mod rules;

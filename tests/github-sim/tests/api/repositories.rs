@@ -127,7 +127,12 @@ async fn rules_refuse_refs_contents_and_unsigned_commits() {
     let signed = format!("{refs}/heads/signed");
     lab.patch(&signed, &token, json!({"sha": unsigned}))
         .await
-        .refused(422, &format!("{found}Commits must have verified signatures.\n\n"));
+        .refused(
+            422,
+            &format!(
+                "{found}Commits must have verified signatures.\n  Found 1 violation:\n\n  {unsigned}\n\n"
+            ),
+        );
     let file =
         |branch: &str, content: &str| json!({"message": "m", "content": content, "branch": branch});
     let path = "/repos/acme/site/contents/x";

@@ -1,10 +1,23 @@
 //! What refuses a change of a branch: rulesets, protection, secrets and workflow files, for every way in.
+//!
+//! * [`rules`]: rules about branches and commits. [`content`]: rules about what is pushed.
+//! * [`pushed`]: the commits and files that an update brings. [`secrets`]: push protection.
+
+mod content;
+mod pushed;
+mod rules;
+mod secrets;
+
+use serde_json::json;
 
 use crate::git::Git;
 use crate::http::Refusal;
 use crate::hub::Hub;
 use crate::level::Level;
 use crate::world::{Caller, Meta, Rule};
+use pushed::Pushed;
+pub(crate) use pushed::publishes_private_email;
+pub(crate) use secrets::{UNBLOCK, check_secrets};
 
 /// A branch that is to move.
 #[derive(Clone, Debug)]
@@ -20,29 +33,37 @@ pub(crate) struct Update<'a> {
 }
 
 /// Why a branch may not move.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Violation {
     /// Whether it is classic branch protection; a ruleset otherwise.
     pub classic: bool,
     /// One sentence for each rule, in GitHub's words.
     pub reasons: Vec<String>,
+    /// The same for rules about what is pushed. A push is told them apart.
+    pub protection: Vec<String>,
+    /// The id under which a user may let a blocked secret pass.
+    pub placeholder: Option<String>,
 }
 
 impl Violation {
-    fn ruleset(reasons: Vec<String>) -> Self {
-        Self { classic: false, reasons }
-    }
-
     /// The text of API answers.
     pub fn message(&self) -> String {
         if self.classic {
             return self.reasons.join(" ");
         }
-        format!("Repository rule violations found\n\n{}\n\n", self.reasons.join("\n\n"))
+        let reasons: Vec<&str> =
+            self.reasons.iter().chain(&self.protection).map(String::as_str).collect();
+        format!("Repository rule violations found\n\n{}\n\n", reasons.join("\n\n"))
     }
 
     pub fn refusal(&self, status: u16) -> Refusal {
-        Refusal::new(status, self.message())
+        let mut refusal = Refusal::new(status, self.message());
+        refusal.metadata = self.placeholder.as_ref().map(|id| {
+            json!({"secret_scanning": {"bypass_placeholders": [
+                {"placeholder_id": id, "token_type": "simulated_secret"},
+            ]}})
+        });
+        refusal
     }
 }
 
@@ -77,35 +98,17 @@ pub(crate) fn check(
             reasons.extend(missing_checks(&protection.checks));
         }
         if !reasons.is_empty() {
-            return Err(Violation { classic: true, reasons });
+            return Err(Violation { classic: true, reasons, ..Violation::default() });
         }
     }
-    let reasons: Vec<String> = rules.iter().filter_map(|rule| broken(git, rule, update)).collect();
-    if reasons.is_empty() { Ok(()) } else { Err(Violation::ruleset(reasons)) }
-}
-
-/// GitHub's sentence when the update breaks the rule.
-fn broken(git: &Git, rule: &Rule, update: &Update<'_>) -> Option<String> {
-    let (old, new) = (update.old, update.new);
-    let changed = old.is_some() && new.is_some();
-    match rule {
-        Rule::PullRequest => (changed && !update.merge)
-            .then(|| "Changes must be made through a pull request.".to_owned()),
-        Rule::RequiredSignatures => new
-            .filter(|new| has_unsigned(git, old, new))
-            .map(|_| "Commits must have verified signatures.".to_owned()),
-        Rule::NonFastForward => {
-            forced(git, update).then(|| "Cannot force-push to this branch".to_owned())
-        }
-        Rule::Creation => {
-            old.is_none().then(|| "Cannot create ref due to creations being restricted.".to_owned())
-        }
-        Rule::Update => {
-            (changed && !update.merge).then(|| "Cannot update this protected ref.".to_owned())
-        }
-        Rule::Deletion => new.is_none().then(|| "Cannot delete this branch".to_owned()),
-        Rule::RequiredStatusChecks(checks) => new.and_then(|_| missing_checks(checks)),
+    let pushed = Pushed::of(git, update, &rules);
+    let mut violation = Violation::default();
+    for rule in &rules {
+        violation.reasons.extend(rules::broken(git, rule, update, &pushed));
+        violation.protection.extend(content::broken(rule, &pushed));
     }
+    let broken = !violation.reasons.is_empty() || !violation.protection.is_empty();
+    if broken { Err(violation) } else { Ok(()) }
 }
 
 /// No check ever reports to the simulator, so every required one is missing.
@@ -125,18 +128,6 @@ fn forced(git: &Git, update: &Update<'_>) -> bool {
     }
 }
 
-/// Whether the update brings a commit that GitHub did not sign. A new branch is judged by the commits that
-/// no other branch has.
-fn has_unsigned(git: &Git, old: Option<&str>, new: &str) -> bool {
-    let range: Vec<&str> = match old {
-        Some(old) => vec![new, "--not", old],
-        None => vec![new, "--not", "--branches"],
-    };
-    let commits = git.history(&range).and_then(|oids| git.commits(&oids));
-    // What cannot be read is not verified.
-    commits.map_or(true, |commits| commits.iter().any(|commit| !commit.verified()))
-}
-
 /// Whether a path is a workflow file.
 pub(crate) fn is_workflow(path: &str) -> bool {
     path.starts_with(".github/workflows/")
@@ -145,25 +136,4 @@ pub(crate) fn is_workflow(path: &str) -> bool {
 /// Whether the caller may change workflow files.
 pub(crate) fn may_change_workflows(hub: &Hub, caller: &Caller, repo: &Meta) -> bool {
     hub.world().level(caller, repo, "workflows") >= Level::Write
-}
-
-/// The refusal of contents in which push protection finds a secret.
-pub(crate) fn check_secrets<'a>(
-    hub: &Hub,
-    contents: impl Iterator<Item = &'a [u8]>,
-) -> Result<(), Violation> {
-    let patterns = hub.world().secret_patterns.clone();
-    if patterns.is_empty() {
-        return Ok(());
-    }
-    for content in contents {
-        if patterns.iter().any(|pattern| contains(content, pattern.as_bytes())) {
-            return Err(Violation::ruleset(vec!["Secret detected in content".to_owned()]));
-        }
-    }
-    Ok(())
-}
-
-fn contains(content: &[u8], pattern: &[u8]) -> bool {
-    !pattern.is_empty() && content.windows(pattern.len()).any(|window| window == pattern)
 }
