@@ -1,14 +1,25 @@
-//! OpenPromotionPr: the pull request from staging to production.
+//! OpenPromotionPr: the pull request from staging to production, or of a work branch.
+//!
+//! * [`branches`]: which branch goes where. [`merged`]: what has nothing to promote any more.
+//! * [`extras`]: labels and reviewers. [`auto_merge`]: GitHub merges by itself.
+//! * [`refusals`]: what GitHub does not let happen. [`faults`], [`drops`]: what breaks on the way.
 
+mod auto_merge;
+mod branches;
+mod drops;
+mod extras;
 mod faults;
+mod merged;
 mod refusals;
 
 use ghbroker::proto::*;
+use github_sim::{Level, seed};
 use serde_json::Value;
 use tonic::Code;
 
 use crate::harness::{
-    ACCOUNT, REPO, World, git::git, person::Person, status::assert_reason, write,
+    self, ACCOUNT, INSTALLATION, REPO, World, git::git, person::Person, status::assert_reason,
+    write,
 };
 
 fn request() -> OpenPromotionPrRequest {
@@ -20,6 +31,48 @@ async fn ready() -> World {
     let world = World::connected().await;
     world.commit("Add a model", vec![write("models/a.sql", "select 1\n")]).await.unwrap();
     world
+}
+
+/// What GitHub holds where a team works: bob may write and carol read, and auto-merge is allowed.
+fn team_seed() -> seed::Seed {
+    let mut seed = harness::seed();
+    for login in ["bob", "carol"] {
+        seed.users.push(seed::User { login: login.into(), ..Default::default() });
+    }
+    let repository = &mut seed.repositories[0];
+    repository.collaborators =
+        [("bob".to_owned(), Level::Write), ("carol".to_owned(), Level::Read)].into();
+    repository.allow_auto_merge = true;
+    seed
+}
+
+/// The same as [`ready`] where a team works; production wants a check that never comes, and `adagent/*` are work branches.
+async fn team() -> World {
+    let mut world = World::start_with(team_seed()).await;
+    world.register(ACCOUNT, INSTALLATION).await;
+    let work_branches = Some(WorkBranches { patterns: vec!["adagent/*".into()] });
+    let request = ConfigureRepoRequest {
+        account: ACCOUNT.into(),
+        repository: REPO.into(),
+        work_branches,
+        ..Default::default()
+    };
+    world.configure_repo(request).await.unwrap();
+    world.sim.protect_branch(REPO, "main", &["ci"]);
+    world.commit("Add a model", vec![write("models/a.sql", "select 1\n")]).await.unwrap();
+    world
+}
+
+/// Values of a list in a pull request as GitHub shows it.
+fn listed(pull: &Value, list: &str, key: &str) -> Vec<String> {
+    let values = pull[list].as_array().unwrap().iter();
+    values.map(|value| value[key].as_str().unwrap().to_owned()).collect()
+}
+
+/// The routes of the requests that GitHub got after the first so many, without those for tokens.
+fn asked(world: &World, after: usize) -> Vec<String> {
+    let requests = world.sim.requests().into_iter().skip(after).map(|seen| seen.route);
+    requests.filter(|route| route != harness::MINT).collect()
 }
 
 /// The only pull request of the repository, as GitHub lists it.
@@ -157,4 +210,50 @@ async fn a_token_of_a_person_opens_it_as_that_person() {
     world.commit("Add a model", vec![write("models/a.sql", "select 1\n")]).await.unwrap();
     world.open_promotion_pr(request()).await.unwrap();
     assert_eq!(only_pull(&world)["user"]["login"], "alice");
+}
+
+#[tokio::test]
+async fn whether_it_can_be_merged_is_said_as_soon_as_github_knows() {
+    let world = ready().await;
+    let opened = world.open_promotion_pr(request()).await.unwrap();
+    assert_eq!(opened.mergeable(), Mergeable::Unspecified, "GitHub only begins to find out");
+    let found = world.open_promotion_pr(request()).await.unwrap();
+    assert_eq!(found.mergeable(), Mergeable::Mergeable);
+
+    world.sim.commit(REPO, "main", &[("models/a.sql", "select 2\n")]);
+    let found = world.open_promotion_pr(request()).await.unwrap();
+    assert_eq!(found.mergeable(), Mergeable::Conflicting);
+    let titled = OpenPromotionPrRequest { title: "Week 47".into(), ..request() };
+    assert_eq!(world.open_promotion_pr(titled).await.unwrap().mergeable(), Mergeable::Conflicting);
+}
+
+#[tokio::test]
+async fn github_is_asked_four_times() {
+    const LOOK: [&str; 3] = [
+        "GET /repos/{owner}/{repo}",
+        "GET /repos/{owner}/{repo}/compare/{basehead}",
+        "GET /repos/{owner}/{repo}/pulls",
+    ];
+    const ONE: &str = "/repos/{owner}/{repo}/pulls/{pull_number}";
+    let world = ready().await;
+    let titled = OpenPromotionPrRequest { title: "Week 47".into(), ..request() };
+    for (request, last) in [
+        (request(), "POST /repos/{owner}/{repo}/pulls".to_owned()),
+        (request(), format!("GET {ONE}")),
+        (titled, format!("PATCH {ONE}")),
+    ] {
+        let before = world.sim.requests().len();
+        world.open_promotion_pr(request).await.unwrap();
+        assert_eq!(asked(&world, before), [&LOOK[..], &[&last]].concat());
+    }
+}
+
+#[tokio::test]
+async fn a_title_is_what_github_makes_of_it() {
+    let world = ready().await;
+    let titled = OpenPromotionPrRequest { title: "  Week 47 ".into(), ..request() };
+    world.open_promotion_pr(titled.clone()).await.unwrap();
+    assert_eq!(only_pull(&world)["title"], "Week 47");
+    world.open_promotion_pr(titled).await.unwrap();
+    assert_eq!(world.sim.count("PATCH /repos/{owner}/{repo}/pulls/{pull_number}"), 0);
 }

@@ -17,12 +17,12 @@ impl Promotion<'_> {
         let enable =
             || self.github().enable_auto_merge(self.token, &pull.node_id, pull.head, method);
         let mut enabled = enable().await;
-        if enabled.as_ref().is_err_and(crate::github::Error::effect_unknown) {
-            // It may be on, and a second request would be refused for that.
+        if let Err(error) = &enabled {
+            // The answer may be lost, or another call be faster: then it is on, and GitHub refuses to turn it on again.
             match self.read(pull.number).await {
                 Ok(now) if is_set(&now, method) => return true,
-                Ok(_) => enabled = enable().await,
-                Err(_) => {}
+                Ok(_) if error.effect_unknown() => enabled = enable().await,
+                _ => {}
             }
         }
         match enabled {

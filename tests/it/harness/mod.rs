@@ -442,7 +442,7 @@ pub fn everything_allowed() -> &'static Path {
             permissions.map(|(permission, _)| format!("{} = \"write\"", permission.name())).collect();
         let rule = format!(
             "[[rule]]\nname = \"everything\"\ncallers = [\"anonymous\"]\naccounts = [\"*\"]\nrpcs = [{methods}]\n\
-             unnarrowed_tokens = true\nwork_branches = [\"adagent/*\"]\npermissions = {{ {} }}\n",
+             unnarrowed_tokens = true\nauto_merge = true\nwork_branches = [\"adagent/*\"]\npermissions = {{ {} }}\n",
             permissions.join(", ")
         );
         std::fs::write(&file, rule).unwrap();

@@ -33,13 +33,22 @@ impl Person {
     }
 
     pub async fn merge(&self, repository: &str, number: i64) {
-        self.send(Method::PUT, &format!("/repos/{repository}/pulls/{number}/merge"), json!({}))
-            .await;
+        self.merge_by("merge", repository, number).await;
+    }
+
+    pub async fn merge_by(&self, method: &str, repository: &str, number: i64) {
+        let path = format!("/repos/{repository}/pulls/{number}/merge");
+        self.send(Method::PUT, &path, json!({"merge_method": method})).await;
     }
 
     pub async fn close(&self, repository: &str, number: i64) {
         let closed = json!({"state": "closed"});
         self.send(Method::PATCH, &format!("/repos/{repository}/pulls/{number}"), closed).await;
+    }
+
+    pub async fn reopen(&self, repository: &str, number: i64) {
+        let open = json!({"state": "open"});
+        self.send(Method::PATCH, &format!("/repos/{repository}/pulls/{number}"), open).await;
     }
 }
 
