@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     domain::{BranchName, Level, MergeMethod, Permission, Permissions, RepoName, Token},
-    github::{GitHub, Pull},
+    github::{self, GitHub, Pull},
 };
 pub(super) use ahead::branch_missing;
 use ends::Ends;
@@ -175,7 +175,7 @@ impl Promotion<'_> {
     }
 
     /// The pull request as it is now.
-    async fn read(&self, number: i64) -> Result<Pull, crate::github::Error> {
+    async fn read(&self, number: i64) -> Result<Pull, github::Error> {
         self.github().pull(self.token, self.repository(), number).await
     }
 }

@@ -13,9 +13,18 @@ use crate::{
 impl Promotion<'_> {
     /// The open pull request, up to date; true if this call has opened it.
     pub(super) async fn pull(&self) -> Result<(Pull, bool), Failed> {
+        let Some(found) = self.find().await? else { return self.create().await };
+        let error = match self.up_to_date(found).await {
+            Ok(pull) => return Ok((pull, false)),
+            Err(error) => error,
+        };
+        if error.kind != Kind::AlreadyExists {
+            return Err(error.into());
+        }
+        // Somebody opened one to the base before this one could go there.
         match self.find().await? {
             Some(found) => Ok((self.up_to_date(found).await?, false)),
-            None => self.create().await,
+            None => Err(error.into()),
         }
     }
 

@@ -1,6 +1,9 @@
 //! What was asked for and could not be done, once there is a pull request.
 
-use crate::github::{self, Kind};
+use crate::{
+    broker::refusal,
+    github::{self, Kind},
+};
 
 /// Something that a pull request does not have.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,7 +37,7 @@ impl Warning {
     ) -> Self {
         let said = error.sentence();
         let message = match error.kind {
-            Kind::RateLimited => "GitHub's rate limit is used up; call again later".to_owned(),
+            Kind::RateLimited => refusal::rate_limited(error).message,
             Kind::Unauthorized | Kind::Suspended => {
                 format!(
                     "GitHub does not take the credential any more ({said}); connect the account anew"

@@ -112,7 +112,7 @@ async fn the_longest_of_everything_is_fine() {
     let request = OpenPromotionPrRequest {
         account: ACCOUNT.into(),
         title: "é".repeat(256),
-        body: Some("b".repeat(65_536)),
+        body: Some("日".repeat(65_536)),
         ..Default::default()
     };
     assert!(world.open_promotion_pr(request).await.unwrap().created);

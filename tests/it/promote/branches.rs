@@ -1,6 +1,7 @@
 //! Which branch goes where.
 
 use ghbroker::proto::*;
+use github_sim::{Effect, Fault, Gate};
 use tonic::Code;
 
 use super::{only_pull, ready, request, team};
@@ -127,6 +128,31 @@ async fn the_one_that_goes_elsewhere_is_retargeted_when_asked() {
     let titled = OpenPromotionPrRequest { title: "Week 47".into(), ..retarget };
     assert_eq!(world.open_promotion_pr(titled).await.unwrap().number, answer.number);
     assert_eq!(only_pull(&world)["title"], "Week 47");
+}
+
+#[tokio::test]
+async fn one_that_somebody_opens_before_it_is_retargeted_is_the_one() {
+    let world = ready().await;
+    by_hand(&world, &["release"]).await;
+    let gate = Gate::new();
+    let update = "PATCH /repos/{owner}/{repo}/pulls/{pull_number}";
+    world.sim.fault(Fault::once(update, Effect::Hold(gate.clone())));
+    let retarget = OpenPromotionPrRequest { retarget: true, title: "Week 47".into(), ..request() };
+    let open = async {
+        gate.arrived(1).await;
+        Person::of(&world.sim, "alice").open(REPO, "staging", "main").await;
+        gate.open();
+    };
+    let (answer, ()) = tokio::join!(world.open_promotion_pr(retarget), open);
+    let answer = answer.unwrap();
+    let pulls = world.sim.pulls(REPO);
+    let bases: Vec<_> = pulls.iter().map(|pull| &pull["base"]["ref"]).collect();
+    assert_eq!(bases, ["release", "main"]);
+    assert_eq!(
+        (&pulls[1]["number"], &pulls[1]["title"]),
+        (&answer.number.into(), &"Week 47".into())
+    );
+    assert!(!answer.created);
 }
 
 #[tokio::test]
