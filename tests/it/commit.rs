@@ -1,6 +1,7 @@
 //! CommitFiles, held against what git itself has afterwards.
 
 mod begin;
+mod hosts;
 mod requests;
 
 use std::{collections::BTreeSet, time::Duration};

@@ -20,12 +20,13 @@ const TREE_BYTES: usize = 1024 * 1024;
 const BLOBS_AT_ONCE: usize = 4;
 
 impl Work<'_> {
-    /// Makes the commit. None if the branch is somewhere else by now.
+    /// Makes the commit, `by_graphql` as far as that goes. None if the branch is somewhere else by now.
     pub(super) async fn apply(
         &self,
         token: &Token,
         mut ground: Ground<'_>,
         plan: &Plan,
+        by_graphql: bool,
     ) -> Result<Option<PushedCommit>, github::Error> {
         let additions: Vec<_> = plan
             .writes
@@ -42,14 +43,14 @@ impl Work<'_> {
             additions: &additions,
             deletions: &plan.deletions,
         };
-        if !plan.needs_modes && commit.size() <= MUTATION_BYTES {
+        if by_graphql && !plan.needs_modes && commit.size() <= MUTATION_BYTES {
             // The mutation makes no branch.
             if !ground.on_branch && !self.create_branch(token, ground.head.id).await? {
                 return Ok(None);
             }
             ground.on_branch = true;
             match self.github().commit_on_branch(token, self.repository(), commit).await {
-                Err(error) if matches!(error.kind, Kind::Unsupported | Kind::TooLarge) => {}
+                Err(error) if objects_may_do(&error.kind) => {}
                 result => return result.map(Some),
             }
         }
@@ -93,12 +94,7 @@ impl Work<'_> {
         if let Some(node_id) = ground.node_id {
             match github.swap_branch(token, node_id, self.branch, from, to).await {
                 Ok(()) => return Ok(true),
-                Err(error) if error.kind == Kind::Unsupported => {}
-                // In whatever words GitHub says that the branch was not there: whether it is, tells.
-                Err(error) if matches!(error.kind, Kind::Invalid | Kind::Conflict) => {
-                    let now = github.branch_head(token, repository, self.branch).await?;
-                    return if now == Some(from) { Err(error) } else { Ok(false) };
-                }
+                Err(error) if objects_may_do(&error.kind) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -153,4 +149,10 @@ impl Work<'_> {
         };
         Ok(NewEntry { path: write.path.clone(), mode: write.mode, content })
     }
+}
+
+/// True if a refusal of GraphQL leaves open why, or says that it does not have or take this. REST then does it, or says what is
+/// wrong.
+fn objects_may_do(refusal: &Kind) -> bool {
+    matches!(refusal, Kind::Unsupported | Kind::TooLarge | Kind::Invalid | Kind::Conflict)
 }

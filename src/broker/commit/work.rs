@@ -23,6 +23,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How often GitHub may say on one way that something is not there. A branch that was made or deleted just now is the reason the
 /// first times; after that it is a credential that may read and not write, to which GitHub says so, too.
 const NOT_FOUND_TRIES: u32 = 3;
+/// How often mutations are tried when their answer is lost or cannot be read. After that REST does it, of which each request is
+/// less work: GitHub gives up a large mutation in the middle, and another host may answer one in words of its own.
+const GRAPHQL_TRIES: u32 = 2;
 /// How many commits of others on top of ours are looked behind when an answer was lost.
 const LOOK_BACK: usize = 10;
 
@@ -45,7 +48,7 @@ pub(super) struct Ground<'a> {
     pub head: &'a Head,
     /// False if the branch does not exist yet, and is to begin here.
     pub on_branch: bool,
-    /// The repository's id in GraphQL.
+    /// The repository's id in GraphQL; none where that is not to be used.
     pub node_id: Option<&'a str>,
 }
 
@@ -85,7 +88,7 @@ impl Work<'_> {
         mut snapshot: Snapshot,
         claim: &mut Claim<'_>,
     ) -> Result<Committed, Failed> {
-        let mut not_found = 0;
+        let (mut not_found, mut unanswered) = (0, 0);
         for attempt in 0..TRIES {
             if attempt > 0 {
                 sleep(PAUSE.saturating_mul(1 << attempt).mul_f64(rand::random())).await;
@@ -93,9 +96,10 @@ impl Work<'_> {
                 snapshot = self.look(token, At::Branch(self.branch)).await?;
             }
             self.in_time()?;
-            match self.attempt(token, &snapshot, claim).await? {
+            match self.attempt(token, &snapshot, claim, unanswered < GRAPHQL_TRIES).await? {
                 Next::Done(committed) => return Ok(committed),
                 Next::Again => {}
+                Next::Unanswered => unanswered += 1,
                 Next::NotFound(error) => {
                     not_found += 1;
                     if not_found == NOT_FOUND_TRIES {
@@ -126,6 +130,7 @@ impl Work<'_> {
         token: &Token,
         snapshot: &Snapshot,
         claim: &mut Claim<'_>,
+        by_graphql: bool,
     ) -> Result<Next, Failed> {
         let found = &snapshot.repository;
         let read_only = ReadOnly::of(found.archived, found.disabled);
@@ -160,8 +165,9 @@ impl Work<'_> {
         }
         self.in_time()?;
         claim.about_to_commit_on(head.id).await?;
-        let ground = Ground { head, on_branch, node_id: found.node_id.as_deref() };
-        let applied = self.apply(token, ground, &plan).await;
+        let node_id = found.node_id.as_deref().filter(|_| by_graphql);
+        let ground = Ground { head, on_branch, node_id };
+        let applied = self.apply(token, ground, &plan, by_graphql).await;
         if !matches!(&applied, Err(error) if error.effect_unknown()) {
             claim.nothing_done();
         }
@@ -170,7 +176,8 @@ impl Work<'_> {
                 Ok(Next::Done(self.answer(commit.id, &commit.url, false, plan.counts)))
             }
             Ok(None) => Ok(Next::Again),
-            Err(error) if error.effect_unknown() || error.kind == Kind::Stale => Ok(Next::Again),
+            Err(error) if error.effect_unknown() => Ok(Next::Unanswered),
+            Err(error) if error.kind == Kind::Stale => Ok(Next::Again),
             Err(error) if error.kind == Kind::NotFound => Ok(Next::NotFound(error)),
             Err(error) => Err(error.into()),
         }
@@ -218,8 +225,10 @@ impl Work<'_> {
 /// How one try ended.
 enum Next {
     Done(Committed),
-    /// Somebody pushed, or an answer was lost: the branch has to be read again.
+    /// Somebody pushed: the branch has to be read again.
     Again,
+    /// It may have been done: the branch has to be read again.
+    Unanswered,
     /// Somebody may have deleted the branch.
     NotFound(github::Error),
 }

@@ -184,7 +184,9 @@ impl GitHub {
         }
         let query = document(look.at, directories.len());
         let data: Data = self.query(token, (ROUTE, &query), variables).await?;
-        data.repository.ok_or_else(|| Error::new(Kind::NotFound, "there is no such repository"))
+        // GitHub says what is wrong when there is no such repository.
+        let nothing = || Error::new(Kind::Malformed, "GraphQL says nothing of the repository");
+        data.repository.ok_or_else(nothing)
     }
 }
 

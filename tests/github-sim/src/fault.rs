@@ -58,6 +58,8 @@ pub enum Effect {
         /// Whether the page is HTML, as a proxy before GitHub writes it.
         html: bool,
     },
+    /// It is answered 200 with this JSON, without effect: as a host that is not quite GitHub may.
+    Says(&'static str),
     /// The primary rate limit: 403 (for GraphQL 200 with `RATE_LIMITED`), nothing remaining.
     PrimaryRateLimit {
         /// When the limit is refilled, in seconds after the simulator's now.

@@ -165,6 +165,9 @@ async fn before(
         Some(Effect::Status { status, html: false }) => {
             Some(Refusal::new(*status, "Server Error").into_answer())
         }
+        Some(Effect::Says(json)) => {
+            Some(Answer::new(200, Payload::Raw("application/json; charset=utf-8", (*json).into())))
+        }
         Some(Effect::PrimaryRateLimit { reset_after }) => {
             let seconds = i64::try_from(reset_after.as_secs()).unwrap_or(i64::MAX);
             let reset = hub.clock.seconds().saturating_add(seconds);

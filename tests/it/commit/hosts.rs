@@ -1,0 +1,90 @@
+//! Hosts that are not quite GitHub: what their GraphQL lacks, REST does.
+
+use github_sim::{Effect, Fault};
+use tonic::Code;
+
+use crate::harness::{
+    REPO, World, executable,
+    git::{commits, files},
+    status::assert_reason,
+    write,
+};
+
+/// What such hosts answer to a document that they do not know.
+fn moods() -> Vec<Effect> {
+    let page = |status, html| Effect::Status { status, html };
+    vec![
+        page(404, true),
+        page(404, false),
+        page(400, false),
+        page(422, false),
+        page(500, true),
+        page(501, false),
+        Effect::Says("{}"),
+        Effect::Says(r#"{"data":null}"#),
+        Effect::Says(r#"{"data":{}}"#),
+        Effect::Says(r#"{"data":{"repository":null}}"#),
+        Effect::Says(r#"{"data":{"repository":{"id":"R_1"}}}"#),
+        Effect::Says(r#"{"errors":[{"message":"unknown operation"}]}"#),
+        Effect::Says(
+            r#"{"data":{"updateRefs":null,"createCommitOnBranch":null},"errors":[{"message":"no"}]}"#,
+        ),
+        Effect::Says("[]"),
+    ]
+}
+
+#[tokio::test]
+async fn whatever_graphql_says_a_commit_is_made_by_rest() {
+    for (field, mood) in ["repository", "createCommitOnBranch", "updateRefs", ""]
+        .into_iter()
+        .flat_map(|field| moods().into_iter().map(move |mood| (field, mood)))
+    {
+        let world = World::connected().await;
+        world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+        let route = format!("POST /graphql {field}");
+        world.sim.fault(Fault::always(route.trim_end(), mood.clone()));
+        let what = format!("{route}: {mood:?}");
+        for (n, file) in
+            [write("a.sql", "1\n"), executable("run.sh", "1\n")].into_iter().enumerate()
+        {
+            let done = world.commit("Add", vec![file]).await;
+            let done = done.unwrap_or_else(|failed| panic!("{what}: {failed:?}"));
+            assert_eq!((done.unchanged, done.files_added), (false, 1), "{what}");
+            assert_eq!(commits(&world.sim.git_dir(REPO), "staging"), 3 + n, "{what}");
+        }
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_tag_of_the_same_name_is_not_the_branch() {
+    let world = World::connected().await;
+    world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+    let repository = world.sim.git_dir(REPO);
+    for tag in ["staging", "main", "heads/staging"] {
+        crate::harness::git::git(&repository, &["tag", tag, "main"]);
+    }
+    let done = world.commit("Second", vec![write("models/second.sql", "0\n")]).await.unwrap();
+    assert_eq!(world.sim.head(REPO, "staging").unwrap(), done.commit_sha);
+    assert!(files(&repository, "refs/heads/staging").contains(&"100644 first.sql".to_owned()));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_token_that_may_read_and_not_write_is_told_so() {
+    let mut world = World::start().await;
+    let scopes = vec!["repo".into()];
+    let token = world.pat(github_sim::seed::Pat { scopes, ..Default::default() });
+    let account = crate::harness::ACCOUNT;
+    let set = ghbroker::proto::SetPatRequest { account: account.into(), token };
+    world.set_pat(set).await.unwrap();
+    world.configure(account, REPO).await;
+    world.sim.commit(REPO, "staging", &[("first.sql", "0\n")]);
+    // As GitHub answers who may see and not write.
+    for route in ["POST /graphql createCommitOnBranch", "POST /repos/{owner}/{repo}/git/trees"] {
+        world.sim.fault(Fault::always(route, Effect::Status { status: 404, html: false }));
+    }
+    let refused = world.commit("Add", vec![executable("run.sh", "1\n")]).await.unwrap_err();
+    assert_reason(&refused, Code::NotFound, "REPO_NOT_ACCESSIBLE");
+    world.finish().await;
+}
