@@ -75,7 +75,7 @@ impl Promotion<'_> {
         Error::new(
             Reason::NothingToPromote,
             format!(
-                "{base} has the very same files as {head}, though not its last {ahead} commits: they were merged already, squashed or rebased"
+                "{base} has the very same files as {head}, though not its last {ahead} commits: they were merged already, squashed or rebased, or they undo one another"
             ),
         )
     }
