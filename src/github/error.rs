@@ -282,11 +282,14 @@ impl Said {
         std::iter::once(self.message.as_str()).chain(details).collect::<Vec<_>>().join("\n")
     }
 
-    /// The rules that it names. GraphQL says by the type of the error alone that branch protection refuses.
+    /// The rules that it names. A ruleset's are told under a headline, those of classic protection without one, or by the
+    /// type of GraphQL's error.
     fn rules(&self) -> Vec<RefusedRule> {
-        let mut rules = rules::named_in(&self.text());
-        let protected = self.details.iter().any(|detail| detail.code == PROTECTION_ERROR);
-        if protected && !rules.contains(&RefusedRule::BranchProtection) {
+        let text = self.text();
+        let mut rules = rules::named_in(&text);
+        let typed = self.details.iter().any(|detail| detail.code == PROTECTION_ERROR);
+        let classic = typed || rules::are_of_protection(&text, &rules);
+        if classic && !rules.contains(&RefusedRule::BranchProtection) {
             rules.push(RefusedRule::BranchProtection);
         }
         rules

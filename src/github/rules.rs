@@ -124,7 +124,7 @@ const WORDS: [(&str, R); 31] = [
 /// Words that show a refusal to be one by rules, in lower case: the names that GitHub has for all of them, and the sentences
 /// that come without such a name.
 const SHOWN_BY: [&str; 19] = [
-    "rule violation",
+    HEADLINE,
     "push protection",
     "protected branch",
     "protected ref",
@@ -145,6 +145,8 @@ const SHOWN_BY: [&str; 19] = [
     "gh013",
 ];
 
+/// What is above the sentences about a ruleset's rules.
+const HEADLINE: &str = "rule violation";
 /// Longest name in quotes.
 const MAX_QUOTE: usize = 100;
 /// Where a user lets a secret pass, below the repository's page.
@@ -167,6 +169,23 @@ impl RefusedRule {
 /// Whether a text, in lower case, tells of a refusal by rules.
 pub(super) fn is_told_in(text: &str) -> bool {
     SHOWN_BY.iter().any(|words| text.contains(words))
+}
+
+/// Whether rules that a text names are of classic protection: it has some of those that rulesets have, but no headline.
+pub(super) fn are_of_protection(text: &str, rules: &[RefusedRule]) -> bool {
+    let protects = |rule: &RefusedRule| {
+        matches!(
+            rule,
+            R::PullRequest
+                | R::RequiredStatusChecks
+                | R::RequiredSignatures
+                | R::RequiredLinearHistory
+                | R::RequiredDeployments
+                | R::MergeQueue
+                | R::NonFastForward
+        )
+    };
+    rules.iter().any(protects) && !text.to_lowercase().contains(HEADLINE)
 }
 
 /// The rules that a text of GitHub's names, each once, in the text's order.
@@ -321,6 +340,17 @@ mod tests {
         for (text, rules) in cases {
             assert_eq!(named_in(text), rules, "{text}");
             assert!(is_told_in(&text.to_lowercase()), "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_classic_protection_by_what_is_not_there() {
+        let classic = "Changes must be made through a pull request. Required status check \"ci\" is expected.";
+        let ruleset = format!("Repository rule violations found\n\n{classic}");
+        for (text, expected) in
+            [(classic, true), (&ruleset, false), ("Secret detected in content", false)]
+        {
+            assert_eq!(are_of_protection(text, &named_in(text)), expected, "{text}");
         }
     }
 

@@ -32,6 +32,7 @@ mod places;
 mod postgres;
 mod promote;
 mod quotas;
+mod refusals;
 mod schemas;
 mod serve;
 mod store;

@@ -110,16 +110,13 @@ impl Context<'_> {
         if said.to_lowercase().contains(WORKFLOW) {
             return self.no_workflows();
         }
-        let refused = |what: &str, fix: &str| {
-            let message = format!("{} {what} on {repository}: {said}; {fix}", self.credential());
-            Error::new(Reason::PermissionNotGranted, message)
-        };
         if let [scope, ..] = error.missing_scopes.as_slice() {
-            return refused(
-                &format!("lacks the scope `{scope}` that this takes"),
-                "add it on GitHub (Settings > Developer settings), and store the token again with SetPat",
-            )
-            .with("missing", error.missing_scopes.join(", "));
+            let message = format!(
+                "the personal access token lacks the scope `{scope}` that {repository} takes; add it on GitHub (Settings > \
+                 Developer settings), and store the token again with SetPat"
+            );
+            return Error::new(Reason::PermissionNotGranted, message)
+                .with("missing", error.missing_scopes.join(", "));
         }
         let fix = match self.source {
             CredentialSource::AppInstallation => {
@@ -127,7 +124,9 @@ impl Context<'_> {
             }
             CredentialSource::Pat => "its owner can give it more, or may not do this either",
         };
-        let refused = refused("may not do this", fix);
+        let message =
+            format!("{} may not do this on {repository}: {said}; {fix}", self.credential());
+        let refused = Error::new(Reason::PermissionNotGranted, message);
         match &error.accepted_permissions {
             Some(accepted) => refused.with("accepted", accepted),
             None => refused,
@@ -310,6 +309,42 @@ impl From<github::Error> for Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_github_says_is_explained() {
+        let repository: RepoName = "acme/warehouse".parse().unwrap();
+        let context =
+            Context { source: CredentialSource::AppInstallation, repository: &repository };
+        let workflow = "refusing to allow a GitHub App to create or update workflow `a.yml` without `workflows` permission";
+        for (kind, said, reason, told) in [
+            (
+                Kind::ReadOnly,
+                "Repository was archived so is read-only.",
+                Reason::RepoReadOnly,
+                "unarchive it",
+            ),
+            (Kind::ReadOnly, "Repository access blocked", Reason::RepoReadOnly, "GitHub's support"),
+            (
+                Kind::ReadOnly,
+                "Repository has been locked for migration.",
+                Reason::RepoReadOnly,
+                "when that is done",
+            ),
+            (Kind::TooLarge, "", Reason::RefusedByGithub, "several smaller commits"),
+            (Kind::Forbidden, workflow, Reason::PermissionNotGranted, "workflows:write"),
+            (
+                Kind::Forbidden,
+                "Resource not accessible by integration",
+                Reason::PermissionNotGranted,
+                "grant more",
+            ),
+            (Kind::RefusedByRules, "Something new.", Reason::RefusedByRules, "Settings > Rules"),
+        ] {
+            let explained = context.explain(github::Error::new(kind, said));
+            assert_eq!(explained.reason, reason, "{said}");
+            assert!(explained.message.contains(told), "{}", explained.message);
+        }
+    }
 
     #[test]
     fn a_suspension_is_of_the_installation_or_of_the_tokens_owner() {

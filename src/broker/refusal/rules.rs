@@ -45,9 +45,14 @@ impl Context<'_> {
 
     /// One sentence for each rule, but no sentence twice.
     fn to_do(&self, rules: &[RefusedRule]) -> Vec<String> {
+        let classic = rules.contains(&RefusedRule::BranchProtection);
         let mut sentences: Vec<String> = Vec::new();
         for rule in rules.iter().take(MAX_EXPLAINED) {
-            let sentence = remedy(*rule, self.source);
+            let mut sentence = remedy(*rule, self.source);
+            // What is in no ruleset cannot be bypassed there.
+            if classic && sentence == remedy(RefusedRule::Update, self.source) {
+                sentence = remedy(RefusedRule::BranchProtection, self.source);
+            }
             if !sentences.contains(&sentence) {
                 sentences.push(sentence);
             }
@@ -67,18 +72,20 @@ pub(in crate::broker) fn remedy(rule: RefusedRule, source: CredentialSource) -> 
     use RefusedRule as R;
     let who = bypasser(source);
     match rule {
-        R::Creation => format!("let {who} bypass the ruleset at Settings > Rules, or create the branch on GitHub"),
-        R::Update | R::Deletion | R::PullRequest | R::NonFastForward => {
-            format!("let {who} bypass the ruleset at Settings > Rules, or take the branch out of it")
+        R::Creation => {
+            format!("let {who} bypass the ruleset at Settings > Rules, or create the branch on GitHub")
         }
-        R::MergeQueue
+        R::Update
+        | R::Deletion
+        | R::PullRequest
+        | R::NonFastForward
+        | R::MergeQueue
         | R::RequiredDeployments
         | R::RequiredStatusChecks
         | R::Workflows
-        | R::CodeScanning => format!(
-            "let {who} bypass the ruleset at Settings > Rules, or take the branch out of it: nothing can have checked a \
-             commit before it is made"
-        ),
+        | R::CodeScanning => {
+            format!("let {who} bypass the ruleset at Settings > Rules, or take the branch out of it")
+        }
         R::RequiredSignatures => match source {
             CredentialSource::AppInstallation => format!(
                 "sign the commits that the branch begins with (GitHub signs the App's own), or let {who} bypass the ruleset"

@@ -174,7 +174,10 @@ impl Check<'_> {
             Some(repository) if !may_push(repository) => self.no_push(repository),
             Some(_) => {
                 let message = "The token has the scope it needs, and its owner may push.";
-                self.ok(code, with_workflows(message.to_owned(), has("workflow"), "workflow"));
+                self.ok(
+                    code,
+                    with_workflows(message.to_owned(), has("workflow"), "the scope `workflow`"),
+                );
             }
         }
     }

@@ -128,10 +128,10 @@ impl Check<'_> {
         let staging = staging.map_or_else(default_staging, Ok)?;
         let production = production.unwrap_or_else(|| repository.default_branch.clone());
 
-        let Some(on_production) = self.branch(token, repository, &production).await? else {
+        let Some(on_production) = self.branch(token, repository, source, &production).await? else {
             return Ok(());
         };
-        let Some(on_staging) = self.branch(token, repository, &staging).await? else {
+        let Some(on_staging) = self.branch(token, repository, source, &staging).await? else {
             return Ok(());
         };
         self.describe_branches(repository, (&production, on_production), (&staging, on_staging));
@@ -183,6 +183,7 @@ impl Check<'_> {
         &mut self,
         token: &Token,
         repository: &Repository,
+        source: CredentialSource,
         branch: &BranchName,
     ) -> Result<Option<Seen>, Error> {
         match self.broker.github().branch_head(token, &repository.name, branch).await {
@@ -193,6 +194,13 @@ impl Check<'_> {
                     format!("{} is empty; the first commit makes a start.", repository.name);
                 self.warning(FindingCode::RepositoryResolves, message, "", &repository.html_url);
                 Ok(Some(Seen::Empty))
+            }
+            Err(error) if error.kind == Kind::ReadOnly => {
+                let context = Context { source, repository: &repository.name };
+                let message = context.explain(error).message;
+                let fix = "Settle it with GitHub's support, or configure another repository.";
+                self.failed(FindingCode::RepositoryResolves, message, fix, &repository.html_url);
+                Ok(None)
             }
             Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound) => {
                 let message = format!(

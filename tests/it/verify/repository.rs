@@ -28,7 +28,7 @@ async fn all_is_well_by_installation_and_by_token() {
         let refs = world.footprint().refs;
         let answer = verify(&world).await;
         let codes: BTreeSet<i32> = answer.findings.iter().map(|f| f.code).collect();
-        assert_eq!(codes, (1..=7).collect(), "every check was made: {answer:?}");
+        assert_eq!(codes, (1..=8).collect(), "every check was made: {answer:?}");
         for finding in &answer.findings {
             assert_eq!(finding.level(), Ok, "{finding:?}");
         }
@@ -68,9 +68,16 @@ async fn an_empty_repository() {
     let empty = seed::Repository { empty: true, ..repository("empty") };
     world.sim.add_repository(&empty).unwrap();
     let answer = verify_named(&world, "acme/empty").await;
-    let finding = found(&answer, RepositoryResolves, Failed);
+    let finding = found(&answer, RepositoryResolves, Warning);
     assert!(finding.message.contains("empty"), "{finding:?}");
-    assert!(finding.fix.contains("commit"), "{finding:?}");
+    assert!(finding.message.contains("first commit"), "{finding:?}");
+    for code in [StagingBranchExists, ProductionBranchExists] {
+        found(&answer, code, Warning);
+    }
+    found(&answer, RulesAllow, Ok);
+    // Its rules are there before its branches.
+    world.sim.add_ruleset("acme/empty", "staging", &[Rule::Creation]);
+    found(&verify_named(&world, "acme/empty").await, RulesAllow, Failed);
 }
 
 #[tokio::test]
