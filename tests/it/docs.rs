@@ -186,3 +186,30 @@ fn the_page_has_every_field_of_a_line_of_the_audit_in_its_order() {
         assert!(line.keys().all(|key| fields.contains(key)), "{line:?}");
     }
 }
+
+#[test]
+fn the_page_of_refusals_has_every_rule_reason_and_key() {
+    let page = read("docs/refusals.md");
+    let contract = read("proto/ghbroker/v1/credential_broker.proto");
+    let rows = rows(&page);
+    let named: Vec<&str> = rows.iter().filter_map(|row| code(&row[0])).collect();
+    let source = read("src/github/rules.rs");
+    let names = source.split("const NAMES").nth(1).unwrap().split("];").next().unwrap();
+    let mut known: Vec<&str> = names.split('"').skip(1).step_by(2).collect();
+    assert_eq!(known.len(), named.len(), "{known:?} {named:?}");
+    known.retain(|rule| !named.contains(rule));
+    assert!(known.is_empty(), "not on the page: {known:?}");
+
+    let words = page.split('`').skip(1).step_by(2);
+    let reasons: Vec<&str> = words
+        .filter(|word| word.len() > 5 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        .collect();
+    assert!(reasons.len() > 10);
+    for reason in reasons {
+        assert!(contract.contains(reason), "{reason} is not in the contract");
+    }
+    for key in rows.iter().filter(|row| row.len() == 5).filter_map(|row| row[2].split('`').nth(1)) {
+        let key = key.split(':').next().unwrap();
+        assert!(contract.contains(&format!("//   {key}: ")), "{key} is not in the contract");
+    }
+}

@@ -8,7 +8,7 @@ use crate::{
         error::{Error, Reason},
         refusal::{self, Context},
     },
-    domain::{BranchName, CredentialSource, RepoName, Token},
+    domain::{Base, BranchName, CredentialSource, RepoName, Token},
     github::{Kind, Repository},
 };
 
@@ -134,47 +134,69 @@ impl Check<'_> {
         let Some(on_staging) = self.branch(token, repository, source, &staging).await? else {
             return Ok(());
         };
-        self.describe_branches(repository, (&production, on_production), (&staging, on_staging));
+        self.describe_production(repository, &production, on_production);
+        let bound = self.binding.as_ref().filter(|bound| bound.staging == staging);
+        let must_exist = bound.is_some_and(|bound| bound.staging_must_exist);
+        let base = bound.and_then(|bound| bound.staging_base.clone());
+        let on_base = match &base {
+            Some(Base::Branch(base)) if *base != production => {
+                let Some(on_base) = self.branch(token, repository, source, base).await? else {
+                    return Ok(());
+                };
+                on_base
+            }
+            _ => on_production,
+        };
+        let base = base.map_or_else(|| production.to_string(), |base| base.to_string());
+        self.describe_staging(repository, (&staging, on_staging), must_exist, (&base, on_base));
         let exists = on_staging == Seen::Exists;
         let staging = Staging { branch: &staging, exists, source };
         self.rules(token, repository, staging).await
     }
 
-    fn describe_branches(
-        &mut self,
-        repository: &Repository,
-        (production, on_production): (&BranchName, Seen),
-        (staging, on_staging): (&BranchName, Seen),
-    ) {
+    fn describe_production(&mut self, repository: &Repository, name: &BranchName, seen: Seen) {
         let page = format!("{}/branches", repository.html_url);
         let code = FindingCode::ProductionBranchExists;
-        match on_production {
-            Seen::Exists => self.ok(code, format!("The branch {production} exists.")),
+        match seen {
+            Seen::Exists => self.ok(code, format!("The branch {name} exists.")),
             Seen::Empty => {
-                let message =
-                    format!("There is no branch {production} yet; the first commit makes it.");
+                let message = format!("There is no branch {name} yet; the first commit makes it.");
                 self.warning(code, message, "", &page);
             }
             Seen::Missing => {
-                let message = format!("There is no branch {production}.");
+                let message = format!("There is no branch {name}.");
                 let fix = "Create it, or configure another production branch.";
                 self.failed(code, message, fix, &page);
             }
         }
+    }
+
+    /// `base` is what the branch begins at if it is missing.
+    fn describe_staging(
+        &mut self,
+        repository: &Repository,
+        (name, seen): (&BranchName, Seen),
+        must_exist: bool,
+        (base, on_base): (&str, Seen),
+    ) {
+        let page = format!("{}/branches", repository.html_url);
         let code = FindingCode::StagingBranchExists;
-        match (on_staging, on_production) {
-            (Seen::Exists, _) => self.ok(code, format!("The branch {staging} exists.")),
-            (Seen::Empty, _) | (_, Seen::Exists | Seen::Empty) => {
-                let message = format!(
-                    "There is no branch {staging} yet; the first commit creates it from {production}."
-                );
-                self.warning(code, message, "", &page);
-            }
-            (Seen::Missing, Seen::Missing) => {
-                let message = format!("There is no branch {staging}, and none to create it from.");
-                let fix = "Create it, or configure another staging branch.";
-                self.failed(code, message, fix, &page);
-            }
+        if seen == Seen::Exists {
+            self.ok(code, format!("The branch {name} exists."));
+        } else if must_exist {
+            let message = format!(
+                "There is no branch {name}, and the broker is configured not to create it."
+            );
+            let fix = "Create it, or configure the repository without staging_must_exist.";
+            self.failed(code, message, fix, &page);
+        } else if on_base == Seen::Missing {
+            let message = format!("There is no branch {name}, and no {base} to create it from.");
+            let fix = "Create it, or configure another staging branch.";
+            self.failed(code, message, fix, &page);
+        } else {
+            let message =
+                format!("There is no branch {name} yet; the first commit creates it from {base}.");
+            self.warning(code, message, "", &page);
         }
     }
 

@@ -9,7 +9,9 @@ use FindingCode::{ProductionBranchExists, RepositoryResolves, RulesAllow, Stagin
 use FindingLevel::{Failed, Ok, Warning};
 
 use super::{classic, connected_by, found, verify, verify_named};
-use crate::harness::{ACCOUNT, APP_ID, INSTALLATION, REPO, World, git::git, write};
+use crate::harness::{
+    ACCOUNT, APP_ID, INSTALLATION, REPO, World, git::git, status::assert_reason, write,
+};
 
 fn repository(name: &str) -> seed::Repository {
     let files = [("README.md".to_owned(), "# Read me\n".to_owned())].into();
@@ -112,6 +114,35 @@ async fn a_missing_staging_branch_can_be_made_of_production() {
     assert_ne!(finding.level(), Failed, "{finding:?}");
     assert!(finding.message.contains("staging"), "{finding:?}");
     assert_eq!(world.sim.head(REPO, "staging"), None, "a check makes no branch");
+}
+
+#[tokio::test]
+async fn a_missing_staging_branch_that_must_exist_or_begins_elsewhere() {
+    let world = World::connected().await;
+    let bound = ConfigureRepoRequest {
+        account: ACCOUNT.into(),
+        repository: REPO.into(),
+        staging_base: Some("develop".into()),
+        ..Default::default()
+    };
+    world.configure_repo(bound.clone()).await.unwrap();
+    let answer = verify(&world).await;
+    let finding = found(&answer, StagingBranchExists, Failed);
+    assert!(finding.message.contains("no develop"), "{finding:?}");
+    world.sim.commit(REPO, "develop", &[("a.txt", "a\n")]);
+    let answer = verify(&world).await;
+    let finding = found(&answer, StagingBranchExists, Warning);
+    assert!(finding.message.contains("from develop"), "{finding:?}");
+
+    let must = ConfigureRepoRequest { staging_must_exist: Some(true), ..bound };
+    world.configure_repo(must).await.unwrap();
+    let answer = verify(&world).await;
+    let finding = found(&answer, StagingBranchExists, Failed);
+    assert!(finding.fix.contains("staging_must_exist"), "{finding:?}");
+    let refused = world.commit("Change", vec![write("b.txt", "b\n")]).await.unwrap_err();
+    assert_reason(&refused, tonic::Code::FailedPrecondition, "BRANCH_MISSING");
+    world.sim.commit(REPO, "staging", &[("a.txt", "a\n")]);
+    found(&verify(&world).await, StagingBranchExists, Ok);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::{Answer, Arrived, Bucket, DOCS, Refusal, authenticate};
 use crate::hub::Hub;
-use crate::world::Caller;
+use crate::world::{Caller, TokenKind};
 
 use context::Context;
 use schema::Schema;
@@ -44,6 +44,10 @@ pub(crate) fn answer(hub: &Hub, arrived: Arrived) -> Answer {
         return Refusal::not_found().into_answer();
     }
     let now = hub.clock.seconds();
+    let scopes = match caller.token() {
+        Some(TokenKind::Classic { scopes, .. }) => Some(scopes.join(", ")),
+        _ => None,
+    };
     let (bucket, exceeded) = hub.rates.charge(&hub.world(), &caller, "graphql", 1, now);
     let body = match exceeded {
         Some(who) => {
@@ -57,6 +61,9 @@ pub(crate) fn answer(hub: &Hub, arrived: Arrived) -> Answer {
     };
     let mut answer = Answer::ok(body);
     answer.headers.extend(bucket.headers());
+    if let Some(scopes) = scopes {
+        answer = answer.with("x-oauth-scopes", scopes).with("x-accepted-oauth-scopes", "repo");
+    }
     answer.with("x-github-media-type", "github.v4; format=json")
 }
 
