@@ -9,7 +9,7 @@ KEEP ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fuzz build image clean need-toolchain need-docker
+.PHONY: help demo test lint fuzz bench build image clean need-toolchain need-docker
 
 help: ## Show this list
 	@echo "ghbroker: the GitHub credential broker"
@@ -33,6 +33,10 @@ lint: need-toolchain ## Formatting, clippy and docs, warnings denied
 
 fuzz: need-toolchain need-cxx ## Look for inputs that break a reader, a minute for each (FUZZ_SECONDS=60)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/tools/fuzz.sh
+
+bench: need-toolchain ## Measure what commits cost, with the release build (docs/performance.md)
+	@echo "Building the release (about 10 minutes the first time)."
+	@$(CARGO) bench -q --locked --bench commit
 
 build: need-toolchain ## Build the release binary, target/release/ghbroker
 	$(CARGO) build --release --locked --bin ghbroker
