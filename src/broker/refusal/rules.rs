@@ -27,7 +27,7 @@ impl Context<'_> {
             message.push('.');
         }
         message.push_str(" What to do: ");
-        message.push_str(&self.to_do(&error.rules).join("; "));
+        message.push_str(&self.advice(&error.rules).join("; "));
         if let Some(page) = error.unblock_urls.first() {
             message.push_str(&format!(" ({page})"));
         }
@@ -44,7 +44,7 @@ impl Context<'_> {
     }
 
     /// One sentence for each rule, but no sentence twice.
-    fn to_do(&self, rules: &[RefusedRule]) -> Vec<String> {
+    fn advice(&self, rules: &[RefusedRule]) -> Vec<String> {
         let classic = rules.contains(&RefusedRule::BranchProtection);
         let mut sentences: Vec<String> = Vec::new();
         for rule in rules.iter().take(MAX_EXPLAINED) {
