@@ -1,14 +1,20 @@
 //! What a refusal of GitHub means for the caller, and what to do about it.
 //!
-//! * [`rules`]: about rules of the repository.
+//! * [`credential`]: what became of it, and what it may not do.
+//! * [`repository`]: it is elsewhere, out of sight, or not to be written to.
+//! * [`rules`]: it has rules that refuse a change.
 
+mod credential;
+mod repository;
 mod rules;
 
+pub(super) use credential::{gone, owner_suspended, suspended};
+pub(super) use repository::{ReadOnly, moved, read_only};
 pub(super) use rules::remedy;
 
 use crate::{
     broker::error::{Error, Reason},
-    domain::{CredentialSource, Level, Permission, Permissions, RepoName},
+    domain::{CredentialSource, RepoName},
     github::{self, Kind},
 };
 
@@ -87,73 +93,6 @@ impl Context<'_> {
         };
         explained.caused_by(error)
     }
-
-    pub fn not_accessible(&self) -> Error {
-        let how = match self.source {
-            CredentialSource::AppInstallation => "add it to the App's installation on GitHub",
-            CredentialSource::Pat => {
-                "the token's owner needs access, and a fine-grained token has to name it"
-            }
-        };
-        Error::new(
-            Reason::RepoNotAccessible,
-            format!(
-                "{} does not exist or the account's credential cannot see it; {how}",
-                self.repository
-            ),
-        )
-    }
-
-    /// GitHub accepts the credential, but not for this.
-    fn not_permitted(&self, error: &github::Error) -> Error {
-        let (repository, said) = (self.repository, error.sentence());
-        if said.to_lowercase().contains(WORKFLOW) {
-            return self.no_workflows();
-        }
-        if let [scope, ..] = error.missing_scopes.as_slice() {
-            let message = format!(
-                "the personal access token lacks the scope `{scope}` that {repository} takes; add it on GitHub (Settings > \
-                 Developer settings), and store the token again with SetPat"
-            );
-            return Error::new(Reason::PermissionNotGranted, message)
-                .with("missing", error.missing_scopes.join(", "));
-        }
-        let fix = match self.source {
-            CredentialSource::AppInstallation => {
-                "an owner of the GitHub organization can grant more to the App"
-            }
-            CredentialSource::Pat => "its owner can give it more, or may not do this either",
-        };
-        let message =
-            format!("{} may not do this on {repository}: {said}; {fix}", self.credential());
-        let refused = Error::new(Reason::PermissionNotGranted, message);
-        match &error.accepted_permissions {
-            Some(accepted) => refused.with("accepted", accepted),
-            None => refused,
-        }
-    }
-
-    /// The credential may not change what GitHub Actions runs.
-    pub fn no_workflows(&self) -> Error {
-        match self.source {
-            CredentialSource::AppInstallation => Error::permission_not_granted(
-                Permissions::NONE.with(Permission::WORKFLOWS, Level::Write),
-            ),
-            CredentialSource::Pat => Error::new(
-                Reason::PermissionNotGranted,
-                "the personal access token may not change files in .github/workflows: give it the scope `workflow` (a \
-                 fine-grained one Workflows: read and write) on GitHub, and store it again with SetPat",
-            )
-            .with("missing", "workflow"),
-        }
-    }
-
-    fn credential(&self) -> &'static str {
-        match self.source {
-            CredentialSource::AppInstallation => "the App installation's token",
-            CredentialSource::Pat => "the personal access token",
-        }
-    }
 }
 
 fn not_understood() -> Error {
@@ -161,91 +100,6 @@ fn not_understood() -> Error {
         Reason::Internal,
         "GitHub gave an answer that the broker does not understand; its log has it",
     )
-}
-
-pub(super) fn suspended() -> Error {
-    Error::new(
-        Reason::InstallationSuspended,
-        "the App installation is suspended; whoever suspended it on GitHub has to lift that",
-    )
-}
-
-pub(super) fn owner_suspended() -> Error {
-    Error::new(
-        Reason::CredentialRejected,
-        "GitHub has suspended the owner of the personal access token; store another user's token with SetPat",
-    )
-}
-
-pub(super) fn gone() -> Error {
-    Error::new(
-        Reason::InstallationGone,
-        "the App is no longer installed at GitHub (or is another App's installation); install it again and register it",
-    )
-}
-
-/// Why nothing can be written to a repository.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum ReadOnly {
-    Archived,
-    Disabled,
-    /// While GitHub moves it elsewhere.
-    Locked,
-}
-
-impl ReadOnly {
-    /// What a repository's description says.
-    pub fn of(archived: bool, disabled: bool) -> Option<Self> {
-        match (archived, disabled) {
-            (_, true) => Some(Self::Disabled),
-            (true, false) => Some(Self::Archived),
-            (false, false) => None,
-        }
-    }
-
-    /// What GitHub's words mean.
-    fn said(said: &str) -> Self {
-        let said = said.to_lowercase();
-        if said.contains("disabled") || said.contains("blocked") {
-            Self::Disabled
-        } else if said.contains("locked") || said.contains("migrat") {
-            Self::Locked
-        } else {
-            Self::Archived
-        }
-    }
-}
-
-pub(super) fn read_only(repository: &RepoName, why: ReadOnly) -> Error {
-    let message = match why {
-        ReadOnly::Archived => {
-            format!(
-                "{repository} is archived; unarchive it on GitHub, or configure another repository"
-            )
-        }
-        ReadOnly::Disabled => format!(
-            "GitHub has disabled {repository}; its owner has to settle that with GitHub's support, or configure another \
-             repository"
-        ),
-        ReadOnly::Locked => {
-            format!("{repository} is locked while it is migrated; try again when that is done")
-        }
-    };
-    Error::new(Reason::RepoReadOnly, message)
-}
-
-pub(super) fn moved(repository: &RepoName, now: Option<&RepoName>) -> Error {
-    let message = match now {
-        Some(now) => format!("{repository} is {now} now; call ConfigureRepo with the new name"),
-        None => {
-            format!("{repository} was renamed or transferred; call ConfigureRepo with its new name")
-        }
-    };
-    let error = Error::new(Reason::RepoMoved, message);
-    match now {
-        Some(now) => error.with("repository", now),
-        None => error,
-    }
 }
 
 pub(super) fn app_not_configured() -> Error {
@@ -262,8 +116,6 @@ pub(super) fn client_refused() -> Error {
     )
 }
 
-/// In what GitHub says of workflow files that may not be changed.
-const WORKFLOW: &str = "create or update workflow";
 /// GitHub advises to wait at least a minute when it does not say how long.
 const WAIT_WHEN_UNSAID: std::time::Duration = std::time::Duration::from_secs(60);
 

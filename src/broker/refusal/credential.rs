@@ -1,0 +1,85 @@
+//! What became of a credential, and what it may not do.
+
+use super::Context;
+use crate::{
+    broker::error::{Error, Reason},
+    domain::{CredentialSource, Level, Permission, Permissions},
+    github,
+};
+
+/// In what GitHub says of workflow files that may not be changed.
+const WORKFLOW: &str = "create or update workflow";
+
+impl Context<'_> {
+    /// GitHub accepts the credential, but not for this.
+    pub(super) fn not_permitted(&self, error: &github::Error) -> Error {
+        let (repository, said) = (self.repository, error.sentence());
+        if said.to_lowercase().contains(WORKFLOW) {
+            return self.no_workflows();
+        }
+        if let [scope, ..] = error.missing_scopes.as_slice() {
+            let message = format!(
+                "the personal access token lacks the scope `{scope}` that {repository} takes; add it on GitHub (Settings > \
+                 Developer settings), and store the token again with SetPat"
+            );
+            return Error::new(Reason::PermissionNotGranted, message)
+                .with("missing", error.missing_scopes.join(", "));
+        }
+        let fix = match self.source {
+            CredentialSource::AppInstallation => {
+                "an owner of the GitHub organization can grant more to the App"
+            }
+            CredentialSource::Pat => "its owner can give it more, or may not do this either",
+        };
+        let message =
+            format!("{} may not do this on {repository}: {said}; {fix}", self.credential());
+        let refused = Error::new(Reason::PermissionNotGranted, message);
+        match &error.accepted_permissions {
+            Some(accepted) => refused.with("accepted", accepted),
+            None => refused,
+        }
+    }
+
+    /// The credential may not change what GitHub Actions runs.
+    pub fn no_workflows(&self) -> Error {
+        match self.source {
+            CredentialSource::AppInstallation => Error::permission_not_granted(
+                Permissions::NONE.with(Permission::WORKFLOWS, Level::Write),
+            ),
+            CredentialSource::Pat => Error::new(
+                Reason::PermissionNotGranted,
+                "the personal access token may not change files in .github/workflows: give it the scope `workflow` (a \
+                 fine-grained one Workflows: read and write) on GitHub, and store it again with SetPat",
+            )
+            .with("missing", "workflow"),
+        }
+    }
+
+    pub(super) fn credential(&self) -> &'static str {
+        match self.source {
+            CredentialSource::AppInstallation => "the App installation's token",
+            CredentialSource::Pat => "the personal access token",
+        }
+    }
+}
+
+pub(in crate::broker) fn suspended() -> Error {
+    Error::new(
+        Reason::InstallationSuspended,
+        "the App installation is suspended; whoever suspended it on GitHub has to lift that",
+    )
+}
+
+pub(in crate::broker) fn owner_suspended() -> Error {
+    Error::new(
+        Reason::CredentialRejected,
+        "GitHub has suspended the owner of the personal access token; store another user's token with SetPat",
+    )
+}
+
+pub(in crate::broker) fn gone() -> Error {
+    Error::new(
+        Reason::InstallationGone,
+        "the App is no longer installed at GitHub (or is another App's installation); install it again and register it",
+    )
+}
