@@ -12,7 +12,10 @@ use crate::{
         refusal::{Failed, ReadOnly},
         repo_token::{RepoToken, same_repository},
     },
-    domain::{BranchName, ChangeSet, CommitMessage, ObjectId, RepoName, RepoPath, Token},
+    domain::{
+        BranchName, ChangeSet, CommitMessage, CredentialSource, ObjectId, RepoName, RepoPath,
+        Token, is_workflow,
+    },
     github::{self, At, Head, Kind, Look, Snapshot},
 };
 
@@ -103,7 +106,7 @@ impl Work<'_> {
                 Next::NotFound(error) => {
                     not_found += 1;
                     if not_found == NOT_FOUND_TRIES {
-                        return Err(error.into());
+                        return Err(self.nothing_there(error));
                     }
                 }
             }
@@ -115,6 +118,16 @@ impl Work<'_> {
             Reason::HeadMoved,
             format!("others push to {} faster than the broker can commit; try again", self.branch),
         )))
+    }
+
+    /// What a 404 means that stays: GitHub says it, too, to a token that must not write workflow files.
+    fn nothing_there(&self, error: github::Error) -> Failed {
+        let context = self.access.context();
+        let workflows = self.paths.iter().any(is_workflow);
+        if workflows && context.source == CredentialSource::Pat {
+            return context.no_workflows().caused_by(error).into();
+        }
+        error.into()
     }
 
     /// The caller has been told that the call took too long: nothing is begun for it any more.

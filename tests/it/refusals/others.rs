@@ -71,7 +71,6 @@ async fn workflow_files_take_a_scope_of_their_own() {
     let before = world.footprint().refs;
     for file in [write(WORKFLOW, "on: push\n"), executable(WORKFLOW, "on: push\n")] {
         let refused = commit(&world, file).await.unwrap_err();
-        println!("{}", refused.message());
         assert_eq!(metadata(&refused, "PERMISSION_NOT_GRANTED")["missing"], "workflow");
         assert!(refused.message().contains("give it the scope `workflow`"));
     }
@@ -87,11 +86,30 @@ async fn workflow_files_take_a_scope_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_fine_grained_token_is_told_of_the_permission_for_workflow_files() {
+    let mut world = guarded(begin()).await;
+    let permissions = [("contents".to_owned(), Level::Write)].into();
+    let kind = seed::PatKind::FineGrained;
+    let pat = seed::Pat { kind, resource_owner: Some("acme".into()), permissions, ..Default::default() };
+    let token = world.pat(pat);
+    world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+    world.configure(ACCOUNT, REPO).await;
+    commit(&world, write("other.sql", "select 1\n")).await.unwrap();
+    let before = world.footprint().refs;
+    for file in [write(WORKFLOW, "on: push\n"), executable(WORKFLOW, "on: push\n")] {
+        let refused = commit(&world, file).await.unwrap_err();
+        metadata(&refused, "PERMISSION_NOT_GRANTED");
+        assert!(refused.message().contains("Workflows: read and write"), "{refused:?}");
+    }
+    assert_eq!(world.footprint().refs, before);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_scope_that_is_missing_is_named() {
     let world = by_token(&["repo"]).await;
     store(&world, &["read:org"]).await;
     let refused = world.commit("Change", vec![write("a", "x")]).await.unwrap_err();
-    println!("{}", refused.message());
     assert_eq!(metadata(&refused, "PERMISSION_NOT_GRANTED")["missing"], "repo");
     assert!(refused.message().contains("lacks the scope `repo`"));
     let answer = verify(&world).await;

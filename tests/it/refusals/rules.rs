@@ -201,7 +201,6 @@ async fn of_many_rules_all_are_named_and_some_explained() {
         named,
         "pull_request,required_status_checks,commit_message_pattern,file_path_restriction"
     );
-    println!("{}", refused.message());
     assert!(refused.message().contains("What to do: let the GitHub App bypass"));
     assert!(refused.message().contains("send a message that the pattern fits"));
     assert!(refused.message().len() <= 1536 && refused.message().ends_with('.'));
@@ -223,7 +222,6 @@ async fn classic_protection_is_not_seen_before_but_named() {
         for file in [write("a", "x"), executable("a", "x")] {
             let before = world.footprint().refs;
             let refused = world.commit("Change", vec![file]).await.unwrap_err();
-            println!("{}", refused.message());
             let rules = metadata(&refused, "REFUSED_BY_RULES")["rules"].clone();
             assert_eq!(rules, "pull_request,required_status_checks,branch_protection");
             assert!(refused.message().contains("at Settings > Branches"), "{}", refused.message());
@@ -244,7 +242,6 @@ async fn a_secret_is_named_with_the_page_that_lets_it_pass() {
             let before = world.footprint().refs;
             let rest = file.mode() == FileMode::Executable;
             let refused = world.commit("Change", vec![file]).await.unwrap_err();
-            println!("{}", refused.message());
             let metadata = metadata(&refused, "REFUSED_BY_RULES");
             assert_eq!(metadata["rules"], "secret_scanning");
             assert!(refused.message().contains("take the secret out of the files and revoke it"));
