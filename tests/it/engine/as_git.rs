@@ -23,7 +23,7 @@ use crate::harness::{REPO, World, delete, git::git, write};
 /// Runs for about ten seconds.
 const CASES: u32 = 32;
 /// Names where one can be the beginning of another, where git sorts a folder otherwise than a file, and not only in ASCII.
-const FOLDERS: [&str; 7] = ["", "a/", "a/b/", "a-b/", "models/umsätze/", "日本/語/", ".github/"];
+const FOLDERS: [&str; 7] = ["", "a/", "a/b/", "a-b/", "models/umsätze/", "日本/語/", ".config/"];
 const NAMES: [&str; 8] = ["x", "x.sql", "x-y", "été.md", "e\u{301}te\u{301}.md", "a b", "名", "-n"];
 const POINTER: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
 const ATTRIBUTES: &str = "* text=auto eol=crlf\n*.md filter=lfs diff=lfs merge=lfs -text\n";
@@ -85,32 +85,87 @@ fn case() -> impl Strategy<Value = Case> {
     let base = prop::collection::btree_map(path(), file, 1..20);
     let ask = prop_oneof![
         4 => (content(), mode()).prop_map(|(content, mode)| Ask::Content(content, mode)),
-        // Executables have a way of their own, so that there must be cases without.
-        4 => content().prop_map(|content| Ask::Content(content, FileMode::Unspecified)),
         1 => select(vec![FileMode::Regular, FileMode::Executable]).prop_map(Ask::Mode),
         2 => Just(Ask::Delete),
         1 => Just(Ask::Same),
     ];
     let asked =
         prop::collection::vec((prop::option::weighted(0.6, any::<Index>()), path(), ask), 1..12);
+    let turned = prop::collection::vec((any::<Index>(), any::<bool>()), 0..3);
     let message =
         ("[!-~äé日][ -~äé日]{0,60}[!-~]", prop::option::of("[!-~]{1,9}(\n?[!-~ä]{1,20}){0,6}"));
-    (base, asked, message).prop_map(|(base, asked, (headline, body))| {
-        let place = |(index, new, ask): (Option<Index>, String, Ask)| {
-            let old = index.map(|index| index.get(&base.keys().collect::<Vec<_>>()).to_string());
-            (old.unwrap_or(new), ask)
-        };
-        let mut asked: BTreeMap<_, _> = asked.into_iter().map(place).collect();
-        // Of a file that is not there only content can be asked for, or that it goes.
-        asked.retain(|path, ask| {
-            base.contains_key(path) || !matches!(ask, Ask::Mode(_) | Ask::Same)
-        });
-        let message = body.iter().fold(headline, |headline, body| format!("{headline}\n\n{body}"));
-        Case { base, asked, message }
-    })
+    let case = (base, asked, turned, message, any::<bool>());
+    let case = case.prop_map(|(base, asked, turned, message, plain)| {
+        let mut case = Case { base, asked: BTreeMap::new(), message: message.0 };
+        case.message.extend(message.1.iter().flat_map(|body| ["\n\n", body]));
+        while let Some(file) = in_the_way(&case.base) {
+            case.base.remove(&file);
+        }
+        let paths: Vec<String> = case.base.keys().cloned().collect();
+        for (index, new, ask) in asked {
+            case.asked.insert(index.map_or(new, |index| index.get(&paths).clone()), ask);
+        }
+        if plain {
+            case.keep_plain();
+        } else {
+            for (index, below) in turned {
+                case.turn(index.get::<String>(&paths), below);
+            }
+        }
+        case.keep_what_can_be();
+        case
+    });
+    case.prop_filter("nothing is asked for", |case| !case.asked.is_empty())
+}
+
+/// A file of which another one would be below.
+fn in_the_way(files: &Files) -> Option<String> {
+    files.keys().find(|file| files.keys().any(|other| is_below(other, file))).cloned()
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 impl Case {
+    /// Leaves out modes, which have a way of their own.
+    fn keep_plain(&mut self) {
+        self.base.values_mut().for_each(|file| file.0 = PLAIN);
+        self.asked.retain(|_, ask| !matches!(ask, Ask::Mode(_)));
+        for ask in self.asked.values_mut() {
+            if let Ask::Content(_, mode) = ask {
+                *mode = FileMode::Unspecified;
+            }
+        }
+    }
+
+    /// Has a file become a folder, or its folder a file.
+    fn turn(&mut self, path: &str, below: bool) {
+        if below {
+            self.asked.insert(format!("{path}/into"), put("a file before\n"));
+            self.asked.insert(path.to_owned(), Ask::Delete);
+        // The folder of the link stays one.
+        } else if let Some((folder, _)) = path.rsplit_once('/').filter(|(folder, _)| *folder != "a")
+        {
+            let gone = self.base.keys().filter(|path| is_below(path, folder));
+            self.asked.extend(gone.map(|path| (path.clone(), Ask::Delete)));
+            self.asked.insert(folder.to_owned(), put("a folder before\n"));
+        }
+    }
+
+    /// Leaves out what nobody could do: a mode for no file, a file where a folder stays, two things in one place.
+    fn keep_what_can_be(&mut self) {
+        let base = &self.base;
+        self.asked.retain(|path, ask| {
+            base.contains_key(path) || !matches!(ask, Ask::Mode(_) | Ask::Same)
+        });
+        while let Some(file) = in_the_way(&self.after()) {
+            self.asked.retain(|path, ask| {
+                matches!(ask, Ask::Delete) || (*path != file && !is_below(path, &file))
+            });
+        }
+    }
+
     /// What the broker is asked for.
     fn changes(&self) -> Vec<FileChange> {
         let change = |(path, ask): (&String, &Ask)| match ask {
