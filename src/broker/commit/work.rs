@@ -106,7 +106,7 @@ impl Work<'_> {
                 Next::NotFound(error) => {
                     not_found += 1;
                     if not_found == NOT_FOUND_TRIES {
-                        return Err(self.nothing_there(error));
+                        return Err(self.not_let(error));
                     }
                 }
             }
@@ -120,8 +120,8 @@ impl Work<'_> {
         )))
     }
 
-    /// What a 404 means that stays: GitHub says it, too, to a token that must not write workflow files.
-    fn nothing_there(&self, error: github::Error) -> Failed {
+    /// What a 403 means, or a 404 that stays: GitHub says either to a token that must not write workflow files, and not why.
+    fn not_let(&self, error: github::Error) -> Failed {
         let context = self.access.context();
         let workflows = self.paths.iter().any(is_workflow);
         if workflows && context.source == CredentialSource::Pat {
@@ -192,6 +192,7 @@ impl Work<'_> {
             Err(error) if error.effect_unknown() => Ok(Next::Unanswered),
             Err(error) if error.kind == Kind::Stale => Ok(Next::Again),
             Err(error) if error.kind == Kind::NotFound => Ok(Next::NotFound(error)),
+            Err(error) if error.kind == Kind::Forbidden => Err(self.not_let(error)),
             Err(error) => Err(error.into()),
         }
     }
