@@ -105,6 +105,20 @@ async fn what_is_written_alike_is_not_the_same_content() {
 }
 
 #[tokio::test]
+async fn where_a_branch_begins_is_part_of_the_content() {
+    let world = world_with_staging().await;
+    let at = |base: &str| CommitFilesRequest {
+        branch: "adagent/1".into(),
+        base: base.into(),
+        ..one_file()
+    };
+    let first = world.commit_files(at("main")).await.unwrap();
+    assert_taken(world.commit_files(at("staging")).await);
+    assert_eq!(world.commit_files(at("main")).await.unwrap(), first);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn an_id_in_another_repository_is_another_content() {
     let world = world_with_staging().await;
     let other = seed::Repository {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use ghbroker::proto::{CommitFilesRequest, CommitFilesResponse};
+use github_sim::{Effect, Fault, Gate};
 use tonic::Status;
 
 use super::PATIENCE;
@@ -86,4 +87,36 @@ async fn different_commits_at_both_all_land() {
     assert_eq!(history[..CALLS].iter().cloned().collect::<BTreeSet<_>>(), landed);
     assert_eq!(history.len(), 1 + CALLS);
     world.finish().await;
+}
+
+/// A replica dies between the effect and the answer, and the caller goes to the other one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_replica_did_not_end_the_other_one_ends() {
+    for file in [write("a", "1\n"), executable("a", "1\n")] {
+        for number in 1.. {
+            let (world, replica) = two().await;
+            let gate = Gate::new();
+            world.sim.fault(Fault::nth("*", number, Effect::HoldAfter(gate.clone())));
+            let request = repeatable("run-1", vec![file.clone()]);
+            let (mut client, sent) = (replica.broker.clone(), request.clone());
+            let mut call = tokio::spawn(async move { client.commit_files(sent).await });
+            tokio::select! {
+                () = gate.arrived(1) => {}
+                // There were not so many requests.
+                done = &mut call => {
+                    done.unwrap().unwrap();
+                    assert!(number > 2);
+                    break;
+                }
+            }
+            replica.kill();
+            call.await.unwrap().unwrap_err();
+            gate.open();
+            let retry = async || world.commit_files(request.clone()).await;
+            let done = patiently(&world, 5 * 30, retry).await;
+            assert_eq!(history(&world).len(), 2, "killed at request {number}");
+            assert_eq!(history(&world)[0], done.commit_sha, "killed at request {number}");
+            world.finish().await;
+        }
+    }
 }
