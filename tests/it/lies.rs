@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use ghbroker::proto;
+use github_sim::{Effect, Fault};
 use serde_json::json;
 use tonic::Code;
 
 use crate::harness::{
     ACCOUNT, INSTALLATION, REPO, World, executable,
+    git::commits,
     liar::{Answer, Liar},
     seed,
     status::assert_reason,
+    write,
 };
 
 const MINT: &str = "POST /api/v3/app/installations/";
@@ -98,6 +101,35 @@ async fn an_answer_about_another_installation_binds_nothing() {
     let status = world.get_connection(connection).await.unwrap_err();
     assert_reason(&status, Code::NotFound, "ACCOUNT_NOT_CONNECTED");
     world.finish().await;
+}
+
+/// GitHub reads from copies: for a moment a branch seems to be where it was before.
+#[tokio::test]
+async fn a_commit_that_a_late_copy_does_not_show_yet_is_still_found() {
+    for file in [write("late.sql", "1\n"), executable("late.sh", "1\n")] {
+        let (world, liar) = connected().await;
+        world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+        for field in ["createCommitOnBranch", "updateRefs"] {
+            world.sim.fault(Fault::once(&format!("POST /graphql {field}"), Effect::DropAfter));
+        }
+        // The second look is answered as the first one was.
+        let looks = std::sync::Mutex::new(Vec::new());
+        liar.lie("POST /api/graphql", move |answer| {
+            if answer.body["data"]["repository"].is_object() {
+                let mut looks = looks.lock().unwrap();
+                looks.push(answer.body.clone());
+                if looks.len() == 2 {
+                    answer.body = looks[0].clone();
+                }
+            }
+        });
+        let done = world.commit("Late", vec![file]).await.unwrap();
+        assert_eq!((done.unchanged, done.files_added), (false, 1));
+        let repository = world.sim.git_dir(REPO);
+        assert_eq!(commits(&repository, "staging"), 3);
+        assert_eq!(world.sim.head(REPO, "staging").unwrap(), done.commit_sha);
+        world.finish().await;
+    }
 }
 
 #[tokio::test]

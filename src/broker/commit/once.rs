@@ -23,7 +23,7 @@ pub(super) struct Claim<'a> {
     broker: &'a Broker,
     account: &'a AccountId,
     request_id: Option<&'a str>,
-    /// The head on which the commit was tried last, without learning whether it was made.
+    /// A head on which the commit was tried without learning whether it was made.
     pub tried: Option<ObjectId>,
 }
 
@@ -68,17 +68,11 @@ impl Broker {
 
 impl Claim<'_> {
     /// Notes that the commit is about to be made on `head`: if its answer is lost, and this process too, the retry finds it.
-    pub async fn about_to_commit_on(&mut self, head: ObjectId) -> Result<(), Error> {
+    pub async fn about_to_commit_on(&self, head: ObjectId) -> Result<(), Error> {
         if let Some(id) = self.request_id {
             self.broker.store().note_attempt(self.account, id, head).await?;
         }
-        self.tried = Some(head);
         Ok(())
-    }
-
-    /// Nothing was made of what was tried.
-    pub fn nothing_done(&mut self) {
-        self.tried = None;
     }
 
     /// Keeps the answer for a retry. A call that failed is forgotten, so that a retry does the work; unless it may have been

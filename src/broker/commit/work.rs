@@ -160,12 +160,13 @@ impl Work<'_> {
                 (&begun, false)
             }
         };
-        if let (true, Some(tried)) = (on_branch, claim.tried)
-            && let Some(committed) = self.landed(token, tried, head).await?
-        {
-            return Ok(Next::Done(committed));
+        // While the branch seems to be where it was tried, it may be only that this is not known everywhere yet.
+        if let Some(tried) = claim.tried.filter(|tried| *tried != head.id) {
+            if on_branch && let Some(committed) = self.landed(token, tried, head).await? {
+                return Ok(Next::Done(committed));
+            }
+            claim.tried = None;
         }
-        claim.nothing_done();
         if let Some(expected) = self.request.expected_head.filter(|expected| *expected != head.id) {
             let message =
                 format!("{} is at {}, not at {expected}; read it again", self.branch, head.id);
@@ -180,16 +181,15 @@ impl Work<'_> {
         claim.about_to_commit_on(head.id).await?;
         let node_id = found.node_id.as_deref().filter(|_| by_graphql);
         let ground = Ground { head, on_branch, node_id };
-        let applied = self.apply(token, ground, &plan, by_graphql).await;
-        if !matches!(&applied, Err(error) if error.effect_unknown()) {
-            claim.nothing_done();
-        }
-        match applied {
+        match self.apply(token, ground, &plan, by_graphql).await {
             Ok(Some(commit)) => {
                 Ok(Next::Done(self.answer(commit.id, &commit.url, false, plan.counts)))
             }
             Ok(None) => Ok(Next::Again),
-            Err(error) if error.effect_unknown() => Ok(Next::Unanswered),
+            Err(error) if error.effect_unknown() => {
+                claim.tried = Some(head.id);
+                Ok(Next::Unanswered)
+            }
             Err(error) if error.kind == Kind::Stale => Ok(Next::Again),
             Err(error) if error.kind == Kind::NotFound => Ok(Next::NotFound(error)),
             Err(error) if error.kind == Kind::Forbidden => Err(self.not_let(error)),
@@ -212,7 +212,7 @@ impl Work<'_> {
             };
             let message = at.message.parse::<CommitMessage>();
             let ours = *parent == tried && message.as_ref() == Ok(self.message);
-            if ours && self.plan_against(&at)?.is_empty() {
+            if ours && self.plan_against(&at).is_ok_and(|plan| plan.is_empty()) {
                 let counts = self.plan_against(&before)?.counts;
                 return Ok(Some(self.answer(at.id, &at.url, false, counts)));
             }

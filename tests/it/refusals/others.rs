@@ -90,7 +90,8 @@ async fn a_fine_grained_token_is_told_of_the_permission_for_workflow_files() {
     let mut world = guarded(begin()).await;
     let permissions = [("contents".to_owned(), Level::Write)].into();
     let kind = seed::PatKind::FineGrained;
-    let pat = seed::Pat { kind, resource_owner: Some("acme".into()), permissions, ..Default::default() };
+    let pat =
+        seed::Pat { kind, resource_owner: Some("acme".into()), permissions, ..Default::default() };
     let token = world.pat(pat);
     world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
     world.configure(ACCOUNT, REPO).await;
