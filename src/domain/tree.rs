@@ -60,7 +60,7 @@ impl Entries {
         self.by_path.insert(path, entry);
     }
 
-    /// Notes that a directory holds something that was not asked for, which is above all below the directories over it.
+    /// Notes that a directory holds something that was not asked for; so do then all directories above it.
     pub fn share(&mut self, directory: &str) {
         self.shared.insert(directory.to_owned());
     }
@@ -70,16 +70,46 @@ impl Entries {
         self.by_path.iter().map(|(path, entry)| (path.as_str(), entry))
     }
 
-    /// The files below a directory if all of them are here; none if there are others. There are none, too, below one of which
-    /// nothing was asked for.
+    /// The files below a directory if all of them are here; none if there are others. Of a directory below which nothing was
+    /// asked for, no file is known.
     pub fn all_below(&self, directory: &str) -> Option<impl Iterator<Item = &str>> {
         let inside = format!("{directory}/");
-        let is_in = |path: &str| path.starts_with(&inside);
-        if self.shared.iter().any(|shared| shared == directory || is_in(shared)) {
+        // A range, for this is asked of every file that is written.
+        let first_shared = self.shared.range(inside.clone()..).next();
+        if self.shared.contains(directory)
+            || first_shared.is_some_and(|shared| shared.starts_with(&inside))
+        {
             return None;
         }
-        let files = self.by_path.iter().filter(|(_, e)| e.mode != EntryMode::Directory);
-        let files = files.map(|(path, _)| path.as_str());
-        Some(files.filter(move |path| path.starts_with(&inside)))
+        let below = self.by_path.range(inside.clone()..);
+        let below = below.take_while(move |(path, _)| path.starts_with(&inside));
+        let files = below.filter(|(_, entry)| entry.mode != EntryMode::Directory);
+        Some(files.map(|(path, _)| path.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_only_begin_alike_are_not_below() {
+        let mut entries = Entries::default();
+        let file = Entry { mode: EntryMode::File(FileMode::Regular), id: ObjectId::of_blob(b"") };
+        for path in ["a-b/x", "a.sql", "a/b", "a/c/d", "a0/x"] {
+            entries.insert(path.to_owned(), file);
+        }
+        entries.insert("a/c".to_owned(), Entry { mode: EntryMode::Directory, ..file });
+        let below = |entries: &Entries| -> Option<Vec<String>> {
+            entries.all_below("a").map(|files| files.map(str::to_owned).collect())
+        };
+        let both = Some(vec!["a/b".to_owned(), "a/c/d".to_owned()]);
+        assert_eq!(below(&entries), both);
+        for other in ["a-b", "a0", ""] {
+            entries.share(other);
+        }
+        assert_eq!(below(&entries), both);
+        entries.share("a/c");
+        assert_eq!(below(&entries), None);
     }
 }
