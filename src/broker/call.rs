@@ -167,10 +167,27 @@ impl Call {
         self.narrowed_or_denied(self.grant.unnarrowed_tokens())
     }
 
-    /// The call for a branch of the binding's repository beside staging. Never production: no rule and no binding opens it.
-    pub(super) fn for_work_branch(&self, branch: &BranchName, binding: &Binding) -> Option<Self> {
+    /// The call for a branch of the binding's repository beside staging, which `field` of the request names. Never production:
+    /// no rule and no binding opens it.
+    pub(super) fn for_work_branch(
+        &self,
+        field: &str,
+        branch: &BranchName,
+        binding: &Binding,
+    ) -> Result<Self, Error> {
+        let is_production = *branch == binding.production;
         let grant = self.grant.work_branch(branch, &binding.work_branches);
-        self.narrowed_or_denied(grant.filter(|_| *branch != binding.production))
+        self.narrowed_or_denied(grant.filter(|_| !is_production)).ok_or_else(|| {
+            let why = if is_production {
+                "the production branch, which changes come to by OpenPromotionPr"
+            } else {
+                "no work branch that the binding (ConfigureRepo) and the broker's policy let this caller work on"
+            };
+            let staging = &binding.staging;
+            let message =
+                format!("{branch} is {why}; leave `{field}` empty for the staging branch {staging}");
+            Error::new(Reason::BranchNotAllowed, message).with("allowed", staging)
+        })
     }
 
     /// The call for files at protected paths; or those of them that are not allowed.
@@ -185,7 +202,7 @@ impl Call {
     }
 
     /// The call for a promotion that GitHub merges by itself once its requirements are met.
-    pub fn for_auto_merge(&self) -> Option<Self> {
+    pub(super) fn for_auto_merge(&self) -> Option<Self> {
         self.narrowed_or_denied(self.grant.auto_merge())
     }
 

@@ -25,15 +25,7 @@ pub(super) fn branch(access: &mut Access, request: &CommitRequest) -> Result<Bra
             )),
         };
     };
-    access.call = access.call.for_work_branch(branch, &access.binding).ok_or_else(|| {
-        Error::new(
-            Reason::BranchNotAllowed,
-            format!(
-                "commits of this caller do not go to {branch}; leave `branch` empty for the staging branch {staging}"
-            ),
-        )
-        .with("allowed", staging)
-    })?;
+    access.call = access.call.for_work_branch("branch", branch, &access.binding)?;
     Ok(branch.clone())
 }
 

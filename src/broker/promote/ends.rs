@@ -22,8 +22,11 @@ impl Ends {
         let head = request.head.as_ref().unwrap_or(&binding.staging).clone();
         let base = request.base.as_ref().unwrap_or(&binding.production).clone();
         if head == base {
-            let field = if request.base.is_some() { "base_branch" } else { "head_branch" };
-            return Err(Error::invalid(field, "must not be the other branch of the pull request"));
+            let (field, what) = match &request.base {
+                Some(_) => ("base_branch", "the branch that is promoted"),
+                None => ("head_branch", "the branch that it goes to"),
+            };
+            return Err(Error::invalid(field, format!("must differ from {what} ({head})")));
         }
         let (staging, production) = (&binding.staging, &binding.production);
         let is_work = head != *staging;
@@ -31,23 +34,10 @@ impl Ends {
             return Err(base_not_allowed(&head, &base, access));
         }
         if is_work {
-            access.call = access
-                .call
-                .for_work_branch(&head, binding)
-                .ok_or_else(|| head_not_allowed(&head, staging))?;
+            access.call = access.call.for_work_branch("head_branch", &head, binding)?;
         }
         Ok(Self { head, base })
     }
-}
-
-fn head_not_allowed(head: &BranchName, staging: &BranchName) -> Error {
-    Error::new(
-        Reason::BranchNotAllowed,
-        format!(
-            "this caller does not promote {head}; leave `head_branch` empty for the staging branch {staging}"
-        ),
-    )
-    .with("allowed", staging)
 }
 
 fn base_not_allowed(head: &BranchName, base: &BranchName, access: &Access) -> Error {
