@@ -119,7 +119,13 @@ impl Work<'_> {
 
     fn may_make_branch(&self) -> Result<(), Error> {
         if self.is_staging() && self.access.binding.staging_must_exist {
-            return Err(branch_missing(self.branch, self.repository()));
+            let message = format!(
+                "{} has no branch {}, which the broker is not to create (staging_must_exist); create it on GitHub, or change \
+                 that with ConfigureRepo",
+                self.repository(),
+                self.branch
+            );
+            return Err(Error::new(Reason::BranchMissing, message).with("branch", self.branch));
         }
         Ok(())
     }

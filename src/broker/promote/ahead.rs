@@ -86,7 +86,7 @@ pub(in crate::broker) fn branch_missing(branch: &BranchName, repository: &RepoNa
     Error::new(
         Reason::BranchMissing,
         format!(
-            "{repository} has no branch {branch}; create it on GitHub, or configure another branch"
+            "{repository} has no branch {branch}; create it on GitHub, or choose another one (ConfigureRepo sets staging and production)"
         ),
     )
     .with("branch", branch)
