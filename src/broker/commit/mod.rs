@@ -111,6 +111,7 @@ impl Broker {
             Turn::Work(claim) => claim,
             Turn::Answered(answer) => {
                 call.trail.note(|record| record.commit = Some(answer.commit_sha.clone()));
+                info!(commit = %answer.commit_sha, "answered as the first call with this request_id");
                 return Ok(answer);
             }
         };
@@ -138,9 +139,11 @@ impl Broker {
         match work.run(&token.token, snapshot, claim).await {
             Ok(committed) => {
                 access.call.trail.note(|record| record.commit = Some(committed.commit_sha.clone()));
+                let Counts { added, changed, deleted, unchanged } = committed.counts;
                 info!(
                     account = %access.account(), repository = %access.binding.repository, %branch,
-                    commit = %committed.commit_sha, unchanged = committed.unchanged, counts = ?committed.counts,
+                    commit = %committed.commit_sha, nothing_differed = committed.unchanged,
+                    files_added = added, files_changed = changed, files_deleted = deleted, files_unchanged = unchanged,
                     "files committed"
                 );
                 Ok(committed)

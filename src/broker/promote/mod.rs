@@ -125,8 +125,9 @@ impl Broker {
             Ok(promoted) => {
                 info!(
                     account = %call.account(), repository = %access.binding.repository,
-                    number = promoted.number, created = promoted.created, warnings = promoted.warnings.len(),
-                    "promotion pull request"
+                    head = %promoted.head, base = %promoted.base, number = promoted.number,
+                    created = promoted.created, auto_merge = promoted.auto_merge_enabled,
+                    warnings = promoted.warnings.len(), "promotion pull request"
                 );
                 Ok(promoted)
             }
