@@ -91,7 +91,7 @@ impl Work<'_> {
         mut snapshot: Snapshot,
         claim: &mut Claim<'_>,
     ) -> Result<Committed, Failed> {
-        let (mut not_found, mut unanswered) = (0, 0);
+        let (mut not_found, mut unanswered, mut lost) = (0, 0, None);
         for attempt in 0..TRIES {
             if attempt > 0 {
                 sleep(PAUSE.saturating_mul(1 << attempt).mul_f64(rand::random())).await;
@@ -102,7 +102,10 @@ impl Work<'_> {
             match self.attempt(token, &snapshot, claim, unanswered < GRAPHQL_TRIES).await? {
                 Next::Done(committed) => return Ok(committed),
                 Next::Again => {}
-                Next::Unanswered => unanswered += 1,
+                Next::Unanswered(error) => {
+                    unanswered += 1;
+                    lost = Some(error);
+                }
                 Next::NotFound(error) => {
                     not_found += 1;
                     if not_found == NOT_FOUND_TRIES {
@@ -112,7 +115,11 @@ impl Work<'_> {
             }
         }
         if claim.tried.is_some() {
-            return Err(Failed::Known(Error::unavailable()));
+            let unavailable = Error::unavailable();
+            return Err(Failed::Known(match lost {
+                Some(error) => unavailable.caused_by(error),
+                None => unavailable,
+            }));
         }
         Err(Failed::Known(Error::new(
             Reason::HeadMoved,
@@ -188,7 +195,7 @@ impl Work<'_> {
             Ok(None) => Ok(Next::Again),
             Err(error) if error.effect_unknown() => {
                 claim.tried = Some(head.id);
-                Ok(Next::Unanswered)
+                Ok(Next::Unanswered(error))
             }
             Err(error) if error.kind == Kind::Stale => Ok(Next::Again),
             Err(error) if error.kind == Kind::NotFound => Ok(Next::NotFound(error)),
@@ -242,7 +249,7 @@ enum Next {
     /// Somebody pushed: the branch has to be read again.
     Again,
     /// It may have been done: the branch has to be read again.
-    Unanswered,
+    Unanswered(github::Error),
     /// Somebody may have deleted the branch.
     NotFound(github::Error),
 }
