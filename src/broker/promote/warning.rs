@@ -1,5 +1,7 @@
 //! What was asked for and could not be done, once there is a pull request.
 
+use tracing::info;
+
 use crate::{
     broker::refusal,
     github::{self, Kind},
@@ -48,6 +50,9 @@ impl Warning {
             }
             _ => format!("GitHub says: {said}; {fix}"),
         };
-        Self { code, subject: subject.into(), message }
+        let subject = subject.into();
+        // The answer is a success, so that this would be in no log otherwise.
+        info!(?code, %subject, %error, "not put on the pull request");
+        Self { code, subject, message }
     }
 }
