@@ -212,11 +212,16 @@ impl Error {
 
     /// All that GitHub said, for people: the message may be just "Validation Failed", and the parts say why.
     pub fn sentence(&self) -> String {
-        let mut parts = vec![self.message.clone()];
+        // They become parts of a longer sentence.
+        let without_stop = |part: &str| match part.strip_suffix('.') {
+            Some(rest) if !rest.ends_with('.') => rest.to_owned(),
+            _ => part.to_owned(),
+        };
+        let mut parts = vec![without_stop(&self.message)];
         for detail in self.details.iter().take(MAX_PARTS) {
             let part = match detail.message.as_str() {
                 "" => format!("{} {}", detail.field, detail.code).trim().to_owned(),
-                message => message.to_owned(),
+                message => without_stop(message),
             };
             if !part.is_empty() && !parts.contains(&part) {
                 parts.push(part);
@@ -360,6 +365,6 @@ mod tests {
             detail("", "custom", "Drafts are not supported."),
             detail("", "custom", "More than anybody reads."),
         ];
-        assert_eq!(error.sentence(), "Validation Failed; Drafts are not supported.; base invalid");
+        assert_eq!(error.sentence(), "Validation Failed; Drafts are not supported; base invalid");
     }
 }
