@@ -17,12 +17,6 @@ struct RefJson {
     object: Sha,
 }
 
-#[derive(Deserialize)]
-struct ComparisonJson {
-    /// Commits that only the second one has.
-    ahead_by: u64,
-}
-
 #[derive(Serialize)]
 struct NewRef<'a> {
     #[serde(rename = "ref")]
@@ -83,22 +77,6 @@ impl GitHub {
         let call = Call::patch("/repos/{owner}/{repo}/git/refs/{ref}", url).json(&body, 0)?;
         self.send(&call, Some(token)).await?;
         Ok(())
-    }
-
-    /// True if a commit is in the history of a branch. `NotFound`: there is no such branch or commit.
-    pub async fn branch_contains(
-        &self,
-        token: &Token,
-        repo: &RepoName,
-        branch: &BranchName,
-        commit: ObjectId,
-    ) -> Result<bool> {
-        let mut url = self.repo_route(repo, ["compare", &format!("{branch}...{commit}")]);
-        // Only the counts matter, not the commits.
-        url.query_pairs_mut().append_pair("per_page", "1");
-        let call = Call::get("/repos/{owner}/{repo}/compare/{basehead}", url);
-        let found: ComparisonJson = self.send(&call, Some(token)).await?.read()?;
-        Ok(found.ahead_by == 0)
     }
 
     /// Route of a branch's ref: slashes of the branch stay slashes, as in GitHub's examples.

@@ -1,6 +1,6 @@
-//! How two branches differ.
+//! How a branch differs from another one, or from a commit.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{GitHub, call::Call, error::Result, wire::Sha};
 use crate::domain::{BranchName, ObjectId, RepoName, Token};
@@ -18,6 +18,8 @@ pub struct Comparison {
 
 /// Commits of a comparison that are read. Most promotions have fewer; a page of them is some 100 KB.
 const COMMITS: &str = "30";
+/// Where only their number matters.
+const NO_MORE: &str = "1";
 
 #[derive(Deserialize)]
 struct ComparisonJson {
@@ -25,6 +27,11 @@ struct ComparisonJson {
     base_commit: CommitJson,
     #[serde(default)]
     commits: Vec<CommitJson>,
+}
+
+#[derive(Deserialize)]
+struct AheadJson {
+    ahead_by: u64,
 }
 
 #[derive(Deserialize)]
@@ -69,10 +76,34 @@ impl GitHub {
         base: &BranchName,
         head: &BranchName,
     ) -> Result<Comparison> {
+        let comparison = self.comparison(token, repo, base, head.as_str(), COMMITS).await;
+        comparison.map(|json: ComparisonJson| json.into())
+    }
+
+    /// True if a commit is in the history of a branch. `NotFound`: there is no such branch or commit.
+    pub async fn branch_contains(
+        &self,
+        token: &Token,
+        repo: &RepoName,
+        branch: &BranchName,
+        commit: ObjectId,
+    ) -> Result<bool> {
+        let comparison = self.comparison(token, repo, branch, &commit.to_string(), NO_MORE).await;
+        comparison.map(|json: AheadJson| json.ahead_by == 0)
+    }
+
+    async fn comparison<D: DeserializeOwned>(
+        &self,
+        token: &Token,
+        repo: &RepoName,
+        base: &BranchName,
+        head: &str,
+        commits: &str,
+    ) -> Result<D> {
         let mut url = self.repo_route(repo, ["compare", &format!("{base}...{head}")]);
-        url.query_pairs_mut().append_pair("per_page", COMMITS);
+        url.query_pairs_mut().append_pair("per_page", commits);
         let call = Call::get("/repos/{owner}/{repo}/compare/{basehead}", url);
-        Ok(self.send(&call, Some(token)).await?.read::<ComparisonJson>()?.into())
+        self.send(&call, Some(token)).await?.read()
     }
 
     /// The tree that a branch has. `NotFound` if there is no such branch.
