@@ -8,7 +8,7 @@ use crate::{
         error::{Error, Reason},
         refusal::{self, Context},
     },
-    domain::{Base, BranchName, CredentialSource, RepoName, Token},
+    domain::{Base, BranchName, CredentialSource, ObjectId, RepoName, Token},
     github::{Kind, Repository},
 };
 
@@ -139,6 +139,11 @@ impl Check<'_> {
         let must_exist = bound.is_some_and(|bound| bound.staging_must_exist);
         let base = bound.and_then(|bound| bound.staging_base.clone());
         let on_base = match &base {
+            Some(Base::Commit(commit))
+                if (on_production, on_staging) == (Seen::Exists, Seen::Missing) =>
+            {
+                self.in_history(token, repository, &production, *commit).await?
+            }
             Some(Base::Branch(base)) if *base != production => {
                 let Some(on_base) = self.branch(token, repository, source, base).await? else {
                     return Ok(());
@@ -147,11 +152,32 @@ impl Check<'_> {
             }
             _ => on_production,
         };
-        let base = base.map_or_else(|| production.to_string(), |base| base.to_string());
+        let base = match base {
+            None => production.to_string(),
+            Some(Base::Branch(base)) => base.to_string(),
+            Some(Base::Commit(commit)) => format!("commit {commit} of {production}"),
+        };
         self.describe_staging(repository, (&staging, on_staging), must_exist, (&base, on_base));
         let exists = on_staging == Seen::Exists;
         let staging = Staging { branch: &staging, exists, source };
         self.rules(token, repository, staging).await
+    }
+
+    /// Whether a branch can begin at a commit: it has to be one of production's history.
+    async fn in_history(
+        &self,
+        token: &Token,
+        repository: &Repository,
+        production: &BranchName,
+        commit: ObjectId,
+    ) -> Result<Seen, Error> {
+        let github = self.broker.github();
+        match github.branch_contains(token, &repository.name, production, commit).await {
+            Ok(true) => Ok(Seen::Exists),
+            Ok(false) => Ok(Seen::Missing),
+            Err(error) if matches!(error.kind, Kind::NotFound | Kind::Invalid) => Ok(Seen::Missing),
+            Err(error) => Err(refusal::cannot_ask(error)),
+        }
     }
 
     fn describe_production(&mut self, repository: &Repository, name: &BranchName, seen: Seen) {
@@ -191,7 +217,7 @@ impl Check<'_> {
             self.failed(code, message, fix, &page);
         } else if on_base == Seen::Missing {
             let message = format!("There is no branch {name}, and no {base} to create it from.");
-            let fix = "Create it, or configure another staging branch.";
+            let fix = "Create it, or configure another staging_base or another staging branch.";
             self.failed(code, message, fix, &page);
         } else {
             let message =

@@ -134,6 +134,15 @@ async fn a_missing_staging_branch_that_must_exist_or_begins_elsewhere() {
     let finding = found(&answer, StagingBranchExists, Warning);
     assert!(finding.message.contains("from develop"), "{finding:?}");
 
+    let commit = world.sim.head(REPO, "main").unwrap();
+    for (base, level) in [(commit, Warning), ("0".repeat(40), Failed)] {
+        let at = ConfigureRepoRequest { staging_base: Some(base.clone()), ..bound.clone() };
+        world.configure_repo(at).await.unwrap();
+        let answer = verify(&world).await;
+        let finding = found(&answer, StagingBranchExists, level);
+        assert!(finding.message.contains(&format!("commit {base} of main")), "{finding:?}");
+    }
+
     let must = ConfigureRepoRequest { staging_must_exist: Some(true), ..bound };
     world.configure_repo(must).await.unwrap();
     let answer = verify(&world).await;
