@@ -156,7 +156,6 @@ async fn limits_are_shown_before_somebody_meets_them() {
     let refusing = finding(&answer, RulesAllow);
     assert_eq!(refusing.level(), Failed);
     assert!(refusing.message.contains("creation, pull_request"), "{refusing:?}");
-    println!("{told:#?}\n{refusing:#?}");
 
     // Whoever may bypass all of them meets none.
     world.sim.bypass_rulesets(REPO);
