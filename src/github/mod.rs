@@ -6,7 +6,7 @@
 //!   \    |                                 compare  contents                commit_on_branch          reviewers
 //!   +-jwt-+                                                                  swap_branch  snapshot     auto_merge
 //!      |                                                                            |                     |
-//!      |                     pages                                                graphql --------------- +
+//!      |                 pages   fresh                                            graphql --------------- +
 //!      |                       |                                                    |
 //!      +-----------------------+-----------------+----------------------------------+
 //!                                    |
