@@ -29,8 +29,8 @@ pub struct Account {
 
 /// A client of the broker that counts the steps that were true.
 pub struct Calls {
-    broker: CredentialBrokerClient<Channel>,
-    admin: ConnectionAdminClient<Channel>,
+    pub(super) broker: CredentialBrokerClient<Channel>,
+    pub(super) admin: ConnectionAdminClient<Channel>,
     steps: usize,
 }
 
@@ -46,7 +46,7 @@ impl Calls {
     }
 
     /// Shows a call and its answer; it must hold.
-    fn step(&mut self, call: &str, gave: impl Display, holds: bool) -> Result<()> {
+    pub(super) fn step(&mut self, call: &str, gave: impl Display, holds: bool) -> Result<()> {
         self.steps += 1;
         println!("{:>2}  {call}\n      -> {gave}", self.steps);
         if holds {
@@ -310,6 +310,6 @@ fn commit_request(account: &Account, files: &[ProjectFile]) -> CommitFilesReques
     }
 }
 
-fn short(sha: &str) -> &str {
+pub(super) fn short(sha: &str) -> &str {
     sha.get(..10).unwrap_or(sha)
 }

@@ -2,6 +2,7 @@
 //!
 //! * [`world`]: the two processes, their keys and their files, all below `target/demo`.
 //! * [`calls`]: the RPCs, each shown as it is made and checked.
+//! * [`ticket`]: those of a change in a branch of its own.
 //! * [`checkout`]: what `git clone` shows afterwards.
 //!
 //! Ends with 0 only if every step was true. With `KEEP=1` both processes are left running.
@@ -10,6 +11,7 @@
 
 mod calls;
 mod checkout;
+mod ticket;
 mod world;
 
 use std::{error::Error, process::ExitCode};
@@ -47,6 +49,9 @@ async fn demo(keep: bool) -> Result<()> {
     println!("\n== Account {}: connected by personal access token", globex.name);
     calls.set_pat(&globex, world.pat()).await?;
     calls.whole_story(&globex, CredentialSource::Pat).await?;
+
+    println!("\n== Account {}: a change in a branch of its own", acme.name);
+    calls.ticket(&acme).await?;
 
     println!("\n== The policy and the audit");
     calls.denied("initech").await?;
