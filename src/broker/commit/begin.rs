@@ -6,8 +6,7 @@ use super::work::Work;
 use crate::{
     broker::{
         error::{Error, Reason},
-        promote::branch_missing,
-        refusal::Failed,
+        refusal::{Failed, branch_missing},
     },
     domain::{Base, ObjectId, Token},
     github::{At, Head, Kind},

@@ -4,9 +4,8 @@ use super::Promotion;
 use crate::{
     broker::{
         error::{Error, Reason},
-        refusal::Failed,
+        refusal::{Failed, branch_missing},
     },
-    domain::{BranchName, RepoName},
     github::{self, Comparison, Kind},
 };
 
@@ -79,15 +78,4 @@ impl Promotion<'_> {
             ),
         )
     }
-}
-
-/// The error of a branch that has to be there.
-pub(in crate::broker) fn branch_missing(branch: &BranchName, repository: &RepoName) -> Error {
-    Error::new(
-        Reason::BranchMissing,
-        format!(
-            "{repository} has no branch {branch}; create it on GitHub, or choose another one (ConfigureRepo sets staging and production)"
-        ),
-    )
-    .with("branch", branch)
 }

@@ -29,7 +29,6 @@ use crate::{
     domain::{BranchName, Level, MergeMethod, Permission, Permissions, RepoName, Token},
     github::{self, GitHub, Pull},
 };
-pub(super) use ahead::branch_missing;
 use ends::Ends;
 pub use warning::{Warning, WarningCode};
 

@@ -1,7 +1,7 @@
 //! What a refusal of GitHub means for the caller, and what to do about it.
 //!
 //! * [`credential`]: what became of it, and what it may not do.
-//! * [`repository`]: it is elsewhere, out of sight, or not to be written to.
+//! * [`repository`]: it is elsewhere, out of sight, or not to be written to, or a branch of it is missing.
 //! * [`rules`]: it has rules that refuse a change.
 
 mod credential;
@@ -9,7 +9,7 @@ mod repository;
 mod rules;
 
 pub(super) use credential::{gone, owner_suspended, suspended};
-pub(super) use repository::{ReadOnly, moved, read_only};
+pub(super) use repository::{ReadOnly, branch_missing, moved, read_only};
 pub(super) use rules::remedy;
 
 use crate::{

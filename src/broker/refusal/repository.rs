@@ -1,9 +1,9 @@
-//! Repositories that are elsewhere, out of sight, or not to be written to.
+//! Repositories that are elsewhere, out of sight, or not to be written to; and branches that are missing.
 
 use super::Context;
 use crate::{
     broker::error::{Error, Reason},
-    domain::{CredentialSource, RepoName},
+    domain::{BranchName, CredentialSource, RepoName},
 };
 
 impl Context<'_> {
@@ -86,4 +86,15 @@ pub(in crate::broker) fn moved(repository: &RepoName, now: Option<&RepoName>) ->
         Some(now) => error.with("repository", now),
         None => error,
     }
+}
+
+/// The error of a branch that has to be there.
+pub(in crate::broker) fn branch_missing(branch: &BranchName, repository: &RepoName) -> Error {
+    Error::new(
+        Reason::BranchMissing,
+        format!(
+            "{repository} has no branch {branch}; create it on GitHub, or choose another one (ConfigureRepo sets staging and production)"
+        ),
+    )
+    .with("branch", branch)
 }
