@@ -101,6 +101,9 @@ async fn other_branches_and_production_are_refused() {
             let status = commit(&caller, branch, &["new.sql"]).await.unwrap_err();
             let details = assert_reason(&status, Code::PermissionDenied, "BRANCH_NOT_ALLOWED");
             assert_eq!(details.error_info().unwrap().metadata["allowed"], "staging");
+            let why =
+                if branch == "main" { "the production branch" } else { "the broker's policy" };
+            assert!(status.message().contains(why), "{status:?}");
             let line = last_line(&world);
             assert_eq!((&line["decision"], &line["phase"]), (&"deny".into(), &"end".into()));
         }

@@ -83,6 +83,7 @@ async fn other_branches_are_refused_before_github_is_asked() {
     ] {
         let refused = world.open_promotion_pr(from_to(head, base)).await.unwrap_err();
         assert_eq!(bad_fields(&refused), [field], "{head} to {base}");
+        assert!(refused.message().contains("must differ from the branch"), "{refused:?}");
     }
     assert_eq!(world.footprint(), before);
 }
