@@ -1,8 +1,12 @@
 //! How often GitHub is asked for a commit.
 
+use futures_util::FutureExt;
 use ghbroker::proto::FileChange;
+use github_sim::{Effect, Fault, Gate};
 
 use crate::harness::{MINT, World, delete, executable, write};
+
+const BLOBS: &str = "POST /repos/{owner}/{repo}/git/blobs";
 
 /// What a commit asks GitHub for, the token's mint left out: `createCommitOnBranch`, or a route.
 async fn asked(world: &World, files: Vec<FileChange>) -> Vec<String> {
@@ -72,6 +76,32 @@ async fn modes_take_a_tree_a_commit_and_a_swap() {
         "updateRefs",
     ];
     assert_eq!(asked(&world, files).await, expected);
+    world.finish().await;
+}
+
+/// The first four wait; no fifth one is begun before one of them is answered.
+#[tokio::test]
+async fn blobs_go_four_at_once() {
+    let world = World::connected().await;
+    world.commit("First", vec![write("a.sql", "1\n")]).await.unwrap();
+    let gate = Gate::new();
+    world.sim.fault(Fault::always(BLOBS, Effect::Hold(gate.clone())));
+    let mut files = vec![executable("bin/run.sh", "#!/bin/sh\n")];
+    files.extend((0..12u8).map(|n| write(&format!("b{n}"), vec![0xff, n])));
+    let call = world.commit("Change", files);
+    let meanwhile = async {
+        gate.arrived(4).await;
+        // Time enough for a fifth one: the broker and GitHub do other things meanwhile.
+        for permission in ["contents", "pull_requests"] {
+            world.token(&[(permission, "read")]).await;
+        }
+        let waiting = gate.arrived(5).now_or_never().is_some();
+        gate.open();
+        waiting
+    };
+    let (done, fifth) = tokio::join!(call, meanwhile);
+    assert_eq!((done.unwrap().files_added, fifth), (13, false));
+    assert_eq!(world.sim.count(BLOBS), 12);
     world.finish().await;
 }
 
