@@ -1,5 +1,7 @@
 //! What differs between a branch and a change set.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::Counts;
@@ -45,7 +47,7 @@ impl Plan {
 /// Compares what is asked for with what is there.
 pub(super) fn plan(changes: &ChangeSet, entries: &Entries) -> Result<Plan, Error> {
     let mut plan = Plan::default();
-    let mut replaced = Vec::new();
+    let mut replaced = BTreeSet::new();
     for (path, edit) in changes.iter() {
         let present = entries.get(path.as_str());
         match edit {
@@ -54,7 +56,7 @@ pub(super) fn plan(changes: &ChangeSet, entries: &Entries) -> Result<Plan, Error
             Edit::Write { content, mode } => {
                 room_for(path, changes, entries)?;
                 if goes(path, changes, entries) {
-                    replaced.push(path);
+                    replaced.insert(path.as_str());
                     plan.write(path, content, *mode, None)?;
                 } else {
                     plan.write(path, content, *mode, present)?;
@@ -64,12 +66,8 @@ pub(super) fn plan(changes: &ChangeSet, entries: &Entries) -> Result<Plan, Error
     }
     // A file in the place of a directory takes all of it away, in git's own objects.
     plan.needs_modes |= !replaced.is_empty();
-    plan.deletions.retain(|path| !path.ancestors().any(|above| is_one_of(&replaced, above)));
+    plan.deletions.retain(|path| !path.ancestors().any(|above| replaced.contains(above)));
     Ok(plan)
-}
-
-fn is_one_of(paths: &[&RepoPath], path: &str) -> bool {
-    paths.iter().any(|one| one.as_str() == path)
 }
 
 impl Plan {
