@@ -98,12 +98,21 @@ pub struct Record {
     /// Standard base64 of the token's SHA-256, as in GitHub's audit log: of the token that leaves, or that was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hashed_token: Option<String>,
+    /// The branch that was committed to, or that is promoted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The caller's own id for its request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_request_id: Option<String>,
     /// Commit that was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// Number of the pull request that was opened or found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<i64>,
+    /// How GitHub was asked to merge it by itself: `merge`, `squash` or `rebase`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_merge: Option<&'static str>,
 }
 
 impl Record {
@@ -130,8 +139,11 @@ impl Record {
             cache: None,
             expire_time: None,
             hashed_token: None,
+            branch: None,
+            client_request_id: None,
             commit: None,
             pull_request: None,
+            auto_merge: None,
         }
     }
 

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{GitHub, call::Call, error::Result, wire::Sha};
+use super::{
+    GitHub,
+    call::Call,
+    error::{Kind, Result},
+    wire::Sha,
+};
 use crate::domain::{BranchName, ObjectId, RepoName, Token};
 
 /// What one branch has that the other has not.
@@ -80,7 +85,7 @@ impl GitHub {
         comparison.map(|json: ComparisonJson| json.into())
     }
 
-    /// True if a commit is in the history of a branch. `NotFound`: there is no such branch or commit.
+    /// True if a commit is in the history of a branch. Of what is not there nothing is.
     pub async fn branch_contains(
         &self,
         token: &Token,
@@ -88,8 +93,11 @@ impl GitHub {
         branch: &BranchName,
         commit: ObjectId,
     ) -> Result<bool> {
-        let comparison = self.comparison(token, repo, branch, &commit.to_string(), NO_MORE).await;
-        comparison.map(|json: AheadJson| json.ahead_by == 0)
+        match self.comparison(token, repo, branch, &commit.to_string(), NO_MORE).await {
+            Ok(AheadJson { ahead_by }) => Ok(ahead_by == 0),
+            Err(error) if matches!(error.kind, Kind::NotFound | Kind::Invalid) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn comparison<D: DeserializeOwned>(

@@ -1,6 +1,7 @@
 //! Making the commit: one GraphQL mutation where it fits, git's own objects over REST where it does not.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tracing::debug;
 
 use super::{
     plan::{Body, Plan, Write},
@@ -50,7 +51,9 @@ impl Work<'_> {
             }
             ground.on_branch = true;
             match self.github().commit_on_branch(token, self.repository(), commit).await {
-                Err(error) if objects_may_do(&error.kind) => {}
+                Err(error) if objects_may_do(&error.kind) => {
+                    debug!(%error, "no commit by GraphQL; it is made of git's objects");
+                }
                 result => return result.map(Some),
             }
         }
@@ -94,7 +97,9 @@ impl Work<'_> {
         if let Some(node_id) = ground.node_id {
             match github.swap_branch(token, node_id, self.branch, from, to).await {
                 Ok(()) => return Ok(true),
-                Err(error) if objects_may_do(&error.kind) => {}
+                Err(error) if objects_may_do(&error.kind) => {
+                    debug!(%error, "no swap by GraphQL; the branch is moved over REST");
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -94,15 +94,10 @@ impl Work<'_> {
     /// anybody could have written those.
     async fn in_history(&self, token: &Token, commit: ObjectId) -> Result<(), Failed> {
         let production = &self.access.binding.production;
-        let found =
-            self.github().branch_contains(token, self.repository(), production, commit).await;
-        match found {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.no_base(commit).into()),
-            Err(error) if matches!(error.kind, Kind::NotFound | Kind::Invalid) => {
-                Err(self.no_base(commit).caused_by(error).into())
-            }
-            Err(error) => Err(error.into()),
+        if self.github().branch_contains(token, self.repository(), production, commit).await? {
+            Ok(())
+        } else {
+            Err(self.no_base(commit).into())
         }
     }
 

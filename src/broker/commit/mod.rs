@@ -105,6 +105,10 @@ impl Broker {
             }
         };
         let branch = scope::branch(&mut access, &request)?;
+        call.trail.note(|record| {
+            record.branch = Some(branch.to_string());
+            record.client_request_id.clone_from(&request.request_id);
+        });
         let changes = scope::place(&request.changes, &access.binding.subdirectory)?;
         scope::let_protected(&mut access, &changes)?;
         let mut claim = match self.claim(&request, &access, &branch, &changes).await? {

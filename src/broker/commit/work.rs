@@ -21,8 +21,10 @@ use crate::{
 
 /// How often a commit is planned anew after the head has moved or an answer was lost. Each try reads the branch first.
 const TRIES: u32 = 8;
-/// The longest wait before the second try; doubled for each further one. Replicas that race must not do so in step.
-const PAUSE: Duration = Duration::from_millis(50);
+/// The longest wait before the second try, doubled for each further one up to the other. Replicas that race must not do so in
+/// step.
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How often GitHub may say on one way that something is not there. A branch that was made or deleted just now is the reason the
 /// first times; after that it is a credential that may read and not write, to which GitHub says so, too.
 const NOT_FOUND_TRIES: u32 = 3;
@@ -94,7 +96,8 @@ impl Work<'_> {
         let (mut not_found, mut unanswered, mut lost) = (0, 0, None);
         for attempt in 0..TRIES {
             if attempt > 0 {
-                sleep(PAUSE.saturating_mul(1 << attempt).mul_f64(rand::random())).await;
+                let longest = PAUSE.saturating_mul(1 << (attempt - 1)).min(LONGEST_PAUSE);
+                sleep(longest.mul_f64(rand::random())).await;
                 self.in_time()?;
                 snapshot = self.look(token, At::Branch(self.branch)).await?;
             }
@@ -127,7 +130,7 @@ impl Work<'_> {
         )))
     }
 
-    /// What a 403 means, or a 404 that stays: GitHub says either to a token that must not write workflow files, and not why.
+    /// To a token that must not write workflow files GitHub says 403, or a 404 that stays, and not why.
     fn not_let(&self, error: github::Error) -> Failed {
         let context = self.access.context();
         let workflows = self.paths.iter().any(is_workflow);

@@ -106,7 +106,9 @@ impl Broker {
         let stored = self.store().put_binding(&binding, activate).await?;
         info!(
             account = %stored.account, repository = %stored.repository, staging = %stored.staging,
-            production = %stored.production, active = stored.active, "repository bound"
+            production = %stored.production, active = stored.active,
+            staging_base = stored.staging_base.as_ref().map(tracing::field::display),
+            staging_must_exist = stored.staging_must_exist, work_branches = ?stored.work_branches, "repository bound"
         );
         Ok(stored)
     }

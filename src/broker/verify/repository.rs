@@ -8,7 +8,7 @@ use crate::{
         error::{Error, Reason},
         refusal::{self, Context},
     },
-    domain::{Base, BranchName, CredentialSource, ObjectId, RepoName, Token},
+    domain::{Base, BranchName, CredentialSource, RepoName, Token},
     github::{Kind, Repository},
 };
 
@@ -139,10 +139,16 @@ impl Check<'_> {
         let must_exist = bound.is_some_and(|bound| bound.staging_must_exist);
         let base = bound.and_then(|bound| bound.staging_base.clone());
         let on_base = match &base {
-            Some(Base::Commit(commit))
-                if (on_production, on_staging) == (Seen::Exists, Seen::Missing) =>
-            {
-                self.in_history(token, repository, &production, *commit).await?
+            _ if on_staging == Seen::Exists => Seen::Exists,
+            Some(Base::Commit(commit)) if on_production == Seen::Exists => {
+                let github = self.broker.github();
+                let contains =
+                    github.branch_contains(token, &repository.name, &production, *commit);
+                if contains.await.map_err(refusal::cannot_ask)? {
+                    Seen::Exists
+                } else {
+                    Seen::Missing
+                }
             }
             Some(Base::Branch(base)) if *base != production => {
                 let Some(on_base) = self.branch(token, repository, source, base).await? else {
@@ -161,23 +167,6 @@ impl Check<'_> {
         let exists = on_staging == Seen::Exists;
         let staging = Staging { branch: &staging, exists, source };
         self.rules(token, repository, staging).await
-    }
-
-    /// Whether a branch can begin at a commit: it has to be one of production's history.
-    async fn in_history(
-        &self,
-        token: &Token,
-        repository: &Repository,
-        production: &BranchName,
-        commit: ObjectId,
-    ) -> Result<Seen, Error> {
-        let github = self.broker.github();
-        match github.branch_contains(token, &repository.name, production, commit).await {
-            Ok(true) => Ok(Seen::Exists),
-            Ok(false) => Ok(Seen::Missing),
-            Err(error) if matches!(error.kind, Kind::NotFound | Kind::Invalid) => Ok(Seen::Missing),
-            Err(error) => Err(refusal::cannot_ask(error)),
-        }
     }
 
     fn describe_production(&mut self, repository: &Repository, name: &BranchName, seen: Seen) {

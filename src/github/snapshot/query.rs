@@ -21,9 +21,9 @@ use crate::{
     },
 };
 
-/// Directories that one query asks for. GitHub bounds the work of a query in ways that it does not tell; people ask for some
-/// hundred objects at once without trouble.
-const DIRECTORIES_AT_ONCE: usize = 500;
+/// Directories that one query asks for. GitHub bounds the work of a query in ways that it does not tell, and gives it 10 s; people
+/// ask for hundreds of objects at once without trouble. What is too much for it is read over REST.
+const DIRECTORIES_AT_ONCE: usize = 1000;
 
 const ROUTE: &str = "repository";
 const REPOSITORY: &str = "id databaseId nameWithOwner isArchived isDisabled isEmpty";

@@ -88,3 +88,49 @@ async fn a_token_that_may_read_and_not_write_is_told_so() {
     assert_reason(&refused, Code::NotFound, "REPO_NOT_ACCESSIBLE");
     world.finish().await;
 }
+
+/// A request with an id, so that it can be repeated.
+fn named() -> ghbroker::proto::CommitFilesRequest {
+    let files = vec![write("a.sql", "1\n")];
+    ghbroker::proto::CommitFilesRequest { request_id: "run-42".into(), ..super::request(files) }
+}
+
+#[tokio::test]
+async fn who_is_never_fast_enough_is_told_so() {
+    let world = World::connected().await;
+    world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+    let stale = r#"{"data":{"createCommitOnBranch":null},"errors":[{"type":"STALE_DATA","message":"Expected branch to point to \"a\" but it did not."}]}"#;
+    world.sim.fault(Fault::always("POST /graphql createCommitOnBranch", Effect::Says(stale)));
+    let refused = super::send(&world, named()).await.unwrap_err();
+    assert_reason(&refused, Code::Aborted, "HEAD_MOVED");
+    assert_eq!(world.sim.count("POST /graphql createCommitOnBranch"), 8 + 1, "and one before");
+    world.sim.clear_faults();
+    assert!(!super::send(&world, named()).await.unwrap().unchanged);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_lost_every_time_is_unavailable_and_found_by_the_retry() {
+    for lost in [Effect::DropBefore, Effect::DropAfter] {
+        let world = World::connected().await;
+        world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+        // Looks get no answer either, once the first mutation is lost.
+        world.sim.fault(Fault::always("POST /graphql createCommitOnBranch", lost.clone()));
+        world.sim.fault(Fault {
+            spared: 1,
+            ..Fault::always("POST /graphql repository", Effect::DropBefore)
+        });
+        let refused = super::send(&world, named()).await.unwrap_err();
+        assert_reason(&refused, Code::Unavailable, "GITHUB_UNAVAILABLE");
+        world.sim.clear_faults();
+        world.advance(std::time::Duration::from_secs(60));
+        // Whoever pushes now does not hide it.
+        let theirs = world.sim.commit(REPO, "staging", &[("a.sql", "theirs\n")]);
+        let done = super::send(&world, named()).await.unwrap();
+        let repository = world.sim.git_dir(REPO);
+        assert_eq!((done.unchanged, commits(&repository, "staging")), (false, 4), "{lost:?}");
+        let on_top = world.sim.head(REPO, "staging").unwrap() == theirs;
+        assert_eq!(on_top, matches!(lost, Effect::DropAfter), "made before or after, and once");
+        world.finish().await;
+    }
+}

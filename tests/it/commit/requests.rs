@@ -109,13 +109,13 @@ async fn blobs_go_four_at_once() {
 async fn more_directories_than_a_query_can_have_are_read_in_several() {
     let world = World::connected().await;
     let many = |content: &str| -> Vec<FileChange> {
-        (0..600).map(|n| write(&format!("d{n}/m.sql"), content)).collect()
+        (0..1100).map(|n| write(&format!("d{n}/m.sql"), content)).collect()
     };
     world.commit("First", many("1\n")).await.unwrap();
     assert_eq!(asked(&world, many("1\n")).await, ["repository", "repository"]);
     let mut one = many("1\n");
-    one[599] = write("d599/m.sql", "2\n");
+    one[1099] = write("d1099/m.sql", "2\n");
     let done = world.commit("Change", one).await.unwrap();
-    assert_eq!((done.files_changed, done.files_unchanged), (1, 599));
+    assert_eq!((done.files_changed, done.files_unchanged), (1, 1099));
     world.finish().await;
 }
