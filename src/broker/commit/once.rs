@@ -116,8 +116,12 @@ fn content_hash(
         field(path.as_str().as_bytes());
         match edit {
             Edit::Delete => field(b"delete"),
-            Edit::Chmod(mode) => field(mode.as_str().as_bytes()),
+            Edit::Chmod(mode) => {
+                field(b"chmod");
+                field(mode.as_str().as_bytes());
+            }
             Edit::Write { content, mode } => {
+                field(b"write");
                 field(mode.map_or("keep", |mode| mode.as_str()).as_bytes());
                 field(content);
             }

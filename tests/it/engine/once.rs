@@ -101,6 +101,12 @@ async fn what_is_written_alike_is_not_the_same_content() {
     let alike = vec![write("a", "bc"), write("d", "")];
     world.commit_files(repeatable("run-1", two)).await.unwrap();
     assert_taken(world.commit_files(repeatable("run-1", alike)).await);
+    let mode = |file| FileChange { mode: FileMode::Regular.into(), ..file };
+    let written = vec![mode(write("a", "b")), write("delete", "delete")];
+    let only_mode = FileChange { change: None, ..mode(write("a", "")) };
+    let alike = vec![only_mode, delete("b"), delete("keep")];
+    world.commit_files(repeatable("run-2", written)).await.unwrap();
+    assert_taken(world.commit_files(repeatable("run-2", alike)).await);
     world.finish().await;
 }
 
