@@ -4,10 +4,12 @@
 //! * [`race`]: with people who push, and with other replicas.
 //! * [`faults`]: with every single request lost in turn.
 //! * [`once`]: what a request id promises.
+//! * [`late`]: what comes late.
 //! * [`limits`]: the largest commits, and what must pass untouched.
 
 mod as_git;
 mod faults;
+mod late;
 mod limits;
 mod once;
 mod race;

@@ -8,6 +8,7 @@ use super::{
     work::{Ground, Work},
 };
 use crate::{
+    broker::refusal::Failed,
     domain::{FileMode, ObjectId, Token},
     github::{self, CommitOnBranch, Content, Kind, NewEntry, PushedCommit},
 };
@@ -28,7 +29,7 @@ impl Work<'_> {
         mut ground: Ground<'_>,
         plan: &Plan,
         by_graphql: bool,
-    ) -> Result<Option<PushedCommit>, github::Error> {
+    ) -> Result<Option<PushedCommit>, Failed> {
         let additions: Vec<_> = plan
             .writes
             .iter()
@@ -54,7 +55,7 @@ impl Work<'_> {
                 Err(error) if objects_may_do(&error.kind) => {
                     debug!(%error, "no commit by GraphQL; it is made of git's objects");
                 }
-                result => return result.map(Some),
+                result => return Ok(Some(result?)),
             }
         }
         self.apply_objects(token, ground, plan).await
@@ -65,10 +66,14 @@ impl Work<'_> {
         token: &Token,
         ground: Ground<'_>,
         plan: &Plan,
-    ) -> Result<Option<PushedCommit>, github::Error> {
+    ) -> Result<Option<PushedCommit>, Failed> {
         let (github, repository, head) = (self.github(), self.repository(), ground.head);
-        let tree = self.tree(token, head.tree, plan).await?;
-        let commit = github.create_commit(token, repository, self.message, tree, head.id).await?;
+        let objects = async {
+            let tree = self.tree(token, head.tree, plan).await?;
+            github.create_commit(token, repository, self.message, tree, head.id).await
+        };
+        let commit = self.while_in_time(objects).await?;
+        self.in_time()?;
         let moved = if ground.on_branch {
             self.move_branch(token, ground, commit.id).await?
         } else {

@@ -139,7 +139,9 @@ impl Broker {
             async move { work.first_look(&token).await }
         };
         let permissions = scope::permissions(changes);
-        let (token, snapshot) = self.enter_by(access, permissions, MIN_TTL, first).await?;
+        let entered = self.enter_by(access, permissions, MIN_TTL, first);
+        let (token, snapshot) =
+            timeout_at(request.deadline, entered).await.map_err(|_| too_late())??;
         match work.run(&token.token, snapshot, claim).await {
             Ok(committed) => {
                 access.call.trail.note(|record| record.commit = Some(committed.commit_sha.clone()));

@@ -1,8 +1,8 @@
 //! One commit on its way: read, plan, apply, and again when the head moves or an answer is lost.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, future::Future, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Access, CommitRequest, Committed, Counts, once::Claim, plan, plan::Plan};
 use crate::{
@@ -71,8 +71,8 @@ impl Work<'_> {
         self.look_with(&token.token, token.fresh, At::Branch(self.branch)).await
     }
 
-    pub(super) async fn look(&self, token: &Token, at: At<'_>) -> Result<Snapshot, github::Error> {
-        self.look_with(token, false, at).await
+    pub(super) async fn look(&self, token: &Token, at: At<'_>) -> Result<Snapshot, Failed> {
+        self.while_in_time(self.look_with(token, false, at)).await
     }
 
     async fn look_with(
@@ -141,11 +141,20 @@ impl Work<'_> {
     }
 
     /// The caller has been told that the call took too long: nothing is begun for it any more.
-    fn in_time(&self) -> Result<(), Failed> {
+    pub(super) fn in_time(&self) -> Result<(), Failed> {
         if Instant::now() < self.request.deadline {
             return Ok(());
         }
         Err(Failed::Known(super::too_late()))
+    }
+
+    /// Does what changes no branch, of however many requests it is, as long as the caller waits.
+    pub(super) async fn while_in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, github::Error>>,
+    ) -> Result<T, Failed> {
+        let done = timeout_at(self.request.deadline, work).await;
+        Ok(done.map_err(|_| Failed::Known(super::too_late()))??)
     }
 
     async fn attempt(
@@ -170,9 +179,9 @@ impl Work<'_> {
                 (&begun, false)
             }
         };
-        // While the branch seems to be where it was tried, it may be only that this is not known everywhere yet.
-        if let Some(tried) = claim.tried.filter(|tried| *tried != head.id) {
-            if on_branch && let Some(committed) = self.landed(token, tried, head).await? {
+        // As long as the branch seems to be where it was, what was tried there can land, or has and is not known everywhere.
+        if let Some(tried) = claim.tried.filter(|tried| on_branch && *tried != head.id) {
+            if let Some(committed) = self.landed(token, tried, head).await? {
                 return Ok(Next::Done(committed));
             }
             claim.tried = None;
@@ -196,14 +205,17 @@ impl Work<'_> {
                 Ok(Next::Done(self.answer(commit.id, &commit.url, false, plan.counts)))
             }
             Ok(None) => Ok(Next::Again),
-            Err(error) if error.effect_unknown() => {
+            Err(Failed::Known(error)) => Err(error.into()),
+            Err(Failed::GitHub(error)) if error.effect_unknown() => {
                 claim.tried = Some(head.id);
                 Ok(Next::Unanswered(error))
             }
-            Err(error) if error.kind == Kind::Stale => Ok(Next::Again),
-            Err(error) if error.kind == Kind::NotFound => Ok(Next::NotFound(error)),
-            Err(error) if error.kind == Kind::Forbidden => Err(self.not_let(error)),
-            Err(error) => Err(error.into()),
+            Err(Failed::GitHub(error)) => match error.kind {
+                Kind::Stale => Ok(Next::Again),
+                Kind::NotFound => Ok(Next::NotFound(error)),
+                Kind::Forbidden => Err(self.not_let(error)),
+                _ => Err(error.into()),
+            },
         }
     }
 
