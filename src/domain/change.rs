@@ -9,6 +9,9 @@ use super::RepoPath;
 /// Most files in one commit. GitHub's own limits are on bytes; this one keeps a single call's work bounded.
 pub const MAX_FILES: usize = 10_000;
 
+/// Most directories that they are in, those above counted. Each one is looked up, and a file alone can be in a hundred.
+pub const MAX_DIRECTORIES: usize = 20_000;
+
 /// Mode of a regular file in git.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FileMode {
@@ -44,7 +47,7 @@ pub enum Edit {
     Delete,
 }
 
-/// Edits by path: no path twice, and no path that would be a file and a directory at once.
+/// Edits by path: no path twice, no path that would be a file and a directory at once, and at most [`MAX_DIRECTORIES`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChangeSet(BTreeMap<RepoPath, Edit>);
 
@@ -59,7 +62,7 @@ pub struct InvalidChanges {
 }
 
 impl ChangeSet {
-    /// Builds the set, or names every edit that clashes with another one.
+    /// Builds the set, or names every edit that clashes with another one, or that is in one directory too many.
     pub fn new(edits: Vec<(RepoPath, Edit)>) -> Result<Self, Vec<InvalidChanges>> {
         let kept: BTreeSet<RepoPath> = edits
             .iter()
@@ -69,7 +72,16 @@ impl ChangeSet {
         let kept: BTreeSet<&str> = kept.iter().map(RepoPath::as_str).collect();
         let mut set = BTreeMap::new();
         let mut wrong = Vec::new();
+        let mut directories = BTreeSet::new();
         for (index, (path, edit)) in edits.iter().enumerate() {
+            directories.extend(path.ancestors());
+            if directories.len() > MAX_DIRECTORIES {
+                let reason = format!(
+                    "is, with those before it, in more than {MAX_DIRECTORIES} directories; make it several commits"
+                );
+                wrong.push(InvalidChanges { index, reason });
+                break;
+            }
             let clash = path.ancestors().find(|directory| kept.contains(directory));
             if let (Some(file), true) = (clash, *edit != Edit::Delete) {
                 wrong.push(InvalidChanges {

@@ -28,7 +28,7 @@ pub use account::AccountId;
 pub use base::Base;
 pub use branch::BranchName;
 pub use caller::{Caller, ServiceAccount};
-pub use change::{ChangeSet, Edit, FileMode, InvalidChanges, MAX_FILES};
+pub use change::{ChangeSet, Edit, FileMode, InvalidChanges, MAX_DIRECTORIES, MAX_FILES};
 pub use clock::{Clock, SystemClock};
 pub use connection::{
     Binding, ConnectionStatus, CredentialSource, Installation, InstallationId, MAX_WORK_BRANCHES,

@@ -61,6 +61,19 @@ async fn paths_that_are_deeper_than_any_project_are_refused() {
     world.finish().await;
 }
 
+/// A file is in a hundred directories at most, and ten thousand files in a million.
+#[tokio::test]
+async fn more_directories_than_any_project_has_are_refused() {
+    let world = World::connected().await;
+    let deep = |n: usize| write(&format!("{n}/{}m.sql", "d/".repeat(80)), "x");
+    let before = world.footprint();
+    let refused = world.commit("Deep", (0..1000).map(deep).collect()).await.unwrap_err();
+    // Each is in 81 of its own.
+    assert_eq!(bad_fields(&refused), ["files[246].path"]);
+    assert_eq!(world.footprint(), before);
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn what_a_caller_writes_cannot_begin_a_line_of_the_log() {
     let world = World::connected().await;

@@ -75,5 +75,8 @@ pub(super) fn place(changes: &ChangeSet, subdirectory: &Subdirectory) -> Result<
     if !wrong.is_empty() {
         return Err(Error::invalid_fields(wrong));
     }
-    ChangeSet::new(placed).map_err(|_| Error::invalid("files", "must not clash"))
+    ChangeSet::new(placed).map_err(|wrong| {
+        let why = wrong.into_iter().next().map(|wrong| wrong.reason).unwrap_or_default();
+        Error::invalid("files", format!("with the subdirectory, one of them {why}"))
+    })
 }

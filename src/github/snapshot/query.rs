@@ -25,6 +25,9 @@ use crate::{
 /// ask for hundreds of objects at once without trouble. What is too much for it is read over REST.
 const DIRECTORIES_AT_ONCE: usize = 1000;
 
+/// Bytes that their names have in one query. Their paths can be long, and nobody says what GitHub takes.
+const NAMES_AT_ONCE: usize = 256 * 1024;
+
 const ROUTE: &str = "repository";
 const REPOSITORY: &str = "id databaseId nameWithOwner isArchived isDisabled isEmpty";
 const COMMIT: &str = "... on Commit { oid message url parents(first: 2) { nodes { oid } } \
@@ -125,7 +128,7 @@ impl GitHub {
         look: &Look<'_>,
     ) -> Result<Option<Snapshot>> {
         let all: Vec<&str> = directories(look.paths).into_iter().collect();
-        let mut chunks = all.chunks(DIRECTORIES_AT_ONCE);
+        let mut chunks = chunks(&all);
         let first = chunks.next().unwrap_or_default();
         let mut answer = self.ask(token, look, first).await?;
         let mut below = listed(&mut answer, first)?;
@@ -188,6 +191,19 @@ impl GitHub {
         let nothing = || Error::new(Kind::Malformed, "GraphQL says nothing of the repository");
         data.repository.ok_or_else(nothing)
     }
+}
+
+/// The directories of each query.
+fn chunks<'a, 'b>(all: &'a [&'b str]) -> impl Iterator<Item = &'a [&'b str]> {
+    let (mut count, mut bytes) = (1, 0);
+    all.chunk_by(move |_, next| {
+        (count, bytes) = (count + 1, bytes + next.len());
+        let fits = count <= DIRECTORIES_AT_ONCE && bytes <= NAMES_AT_ONCE;
+        if !fits {
+            (count, bytes) = (1, next.len());
+        }
+        fits
+    })
 }
 
 fn alias(n: usize) -> String {
