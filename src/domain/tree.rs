@@ -17,13 +17,18 @@ pub enum EntryMode {
     Submodule,
 }
 
+/// What of a mode says what kind of entry it is.
+const KIND: u32 = 0o170_000;
+/// The permission that makes a file executable.
+const OWNER_RUNS: u32 = 0o100;
+
 impl EntryMode {
     /// The mode of git's number for it; none if git has no such mode.
     pub fn of(number: u32) -> Option<Self> {
-        match number {
-            // git wrote the second one long ago, and reads it as the first.
-            0o100_644 | 0o100_664 => Some(Self::File(FileMode::Regular)),
-            0o100_755 => Some(Self::File(FileMode::Executable)),
+        match number & KIND {
+            // Trees can have any permissions, of which git heeds this one alone.
+            0o100_000 if number & OWNER_RUNS == 0 => Some(Self::File(FileMode::Regular)),
+            0o100_000 => Some(Self::File(FileMode::Executable)),
             0o120_000 => Some(Self::Symlink),
             0o040_000 => Some(Self::Directory),
             0o160_000 => Some(Self::Submodule),

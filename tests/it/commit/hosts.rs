@@ -4,8 +4,9 @@ use github_sim::{Effect, Fault};
 use tonic::Code;
 
 use crate::harness::{
-    REPO, World, executable,
+    self, REPO, World, executable,
     git::{commits, files},
+    liar::Liar,
     status::assert_reason,
     write,
 };
@@ -67,6 +68,27 @@ async fn a_tag_of_the_same_name_is_not_the_branch() {
     let done = world.commit("Second", vec![write("models/second.sql", "0\n")]).await.unwrap();
     assert_eq!(world.sim.head(REPO, "staging").unwrap(), done.commit_sha);
     assert!(files(&repository, "refs/heads/staging").contains(&"100644 first.sql".to_owned()));
+    world.finish().await;
+}
+
+/// Trees can have permissions that git wrote long ago, or that somebody wrote by hand; git reads them as usual ones.
+#[tokio::test]
+async fn odd_permissions_are_read_as_git_reads_them() {
+    let (mut world, liar) = Liar::world(harness::seed()).await;
+    world.register(harness::ACCOUNT, harness::INSTALLATION).await;
+    world.configure(harness::ACCOUNT, REPO).await;
+    let first = vec![write("d/a.sql", "1\n"), executable("d/run.sh", "1\n")];
+    world.commit("First", first).await.unwrap();
+    world.sim.disable_graphql();
+    liar.lie("GET ", |answer| {
+        let odd = answer.body.to_string().replace(r#""100644""#, r#""100640""#);
+        let odd = odd.replace(r#""100755""#, r#""100700""#);
+        answer.body = serde_json::from_str(&odd).unwrap();
+    });
+    let second =
+        vec![write("d/a.sql", "1\n"), executable("d/run.sh", "2\n"), write("d/b.sql", "2\n")];
+    let done = world.commit("Second", second).await.unwrap();
+    assert_eq!((done.files_added, done.files_changed, done.files_unchanged), (1, 1, 1));
     world.finish().await;
 }
 
