@@ -81,19 +81,21 @@ impl GitHub {
         base: &BranchName,
         head: &BranchName,
     ) -> Result<Comparison> {
-        let comparison = self.comparison(token, repo, base, head.as_str(), COMMITS).await;
+        let comparison = self.comparison(token, repo, base.as_str(), head.as_str(), COMMITS).await;
         comparison.map(|json: ComparisonJson| json.into())
     }
 
-    /// True if a commit is in the history of a branch. Of what is not there nothing is.
-    pub async fn branch_contains(
+    /// True if a commit is in the history of another one; of what is not there nothing is. By ids: the name of a branch could be
+    /// that of a tag, too.
+    pub async fn is_ancestor(
         &self,
         token: &Token,
         repo: &RepoName,
-        branch: &BranchName,
         commit: ObjectId,
+        of: ObjectId,
     ) -> Result<bool> {
-        match self.comparison(token, repo, branch, &commit.to_string(), NO_MORE).await {
+        let (base, head) = (of.to_string(), commit.to_string());
+        match self.comparison(token, repo, &base, &head, NO_MORE).await {
             Ok(AheadJson { ahead_by }) => Ok(ahead_by == 0),
             Err(error) if matches!(error.kind, Kind::NotFound | Kind::Invalid) => Ok(false),
             Err(error) => Err(error),
@@ -104,7 +106,7 @@ impl GitHub {
         &self,
         token: &Token,
         repo: &RepoName,
-        base: &BranchName,
+        base: &str,
         head: &str,
         commits: &str,
     ) -> Result<D> {

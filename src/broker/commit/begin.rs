@@ -30,7 +30,7 @@ impl Work<'_> {
         let base = if self.is_staging() { &binding.staging_base } else { &self.request.base };
         let (at, branch) = match base {
             Some(Base::Commit(commit)) => {
-                self.in_history(token, *commit).await?;
+                self.in_history(token, *commit, production).await?;
                 (At::Commit(*commit), &binding.production)
             }
             Some(Base::Branch(branch)) if *branch != binding.production => {
@@ -92,9 +92,14 @@ impl Work<'_> {
 
     /// A commit that a branch may begin at is one of production's history. GitHub finds commits of forks, too, by their ids:
     /// anybody could have written those.
-    async fn in_history(&self, token: &Token, commit: ObjectId) -> Result<(), Failed> {
-        let production = &self.access.binding.production;
-        if self.github().branch_contains(token, self.repository(), production, commit).await? {
+    async fn in_history(
+        &self,
+        token: &Token,
+        commit: ObjectId,
+        production: Option<ObjectId>,
+    ) -> Result<(), Failed> {
+        let head = production.ok_or_else(|| self.no_base(commit))?;
+        if self.github().is_ancestor(token, self.repository(), commit, head).await? {
             Ok(())
         } else {
             Err(self.no_base(commit).into())

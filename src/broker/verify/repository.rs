@@ -141,14 +141,13 @@ impl Check<'_> {
         let on_base = match &base {
             _ if on_staging == Seen::Exists => Seen::Exists,
             Some(Base::Commit(commit)) if on_production == Seen::Exists => {
-                let github = self.broker.github();
-                let contains =
-                    github.branch_contains(token, &repository.name, &production, *commit);
-                if contains.await.map_err(refusal::cannot_ask)? {
-                    Seen::Exists
-                } else {
-                    Seen::Missing
-                }
+                let (github, name) = (self.broker.github(), &repository.name);
+                let head = github.branch_head(token, name, &production).await;
+                let found = match head.map_err(refusal::cannot_ask)? {
+                    Some(head) => github.is_ancestor(token, name, *commit, head).await,
+                    None => Ok(false),
+                };
+                if found.map_err(refusal::cannot_ask)? { Seen::Exists } else { Seen::Missing }
             }
             Some(Base::Branch(base)) if *base != production => {
                 let Some(on_base) = self.branch(token, repository, source, base).await? else {

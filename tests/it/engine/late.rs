@@ -7,12 +7,7 @@ use github_sim::{Effect, Fault, Gate};
 use tonic::{Code, Request};
 
 use super::{history, request, text, world_with_staging};
-use crate::harness::{
-    REPO, executable,
-    git::git,
-    status::assert_reason,
-    write,
-};
+use crate::harness::{REPO, executable, git::git, status::assert_reason, write};
 
 const GRAPHQL: &str = "POST /graphql createCommitOnBranch";
 
