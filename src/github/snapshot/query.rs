@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, de};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     At, Head, Look, RepositoryState, Snapshot, directories,
@@ -29,6 +29,7 @@ const DIRECTORIES_AT_ONCE: usize = 1000;
 const NAMES_AT_ONCE: usize = 256 * 1024;
 
 const ROUTE: &str = "repository";
+const ROOT: &str = "repository(owner: $owner, name: $name)";
 const REPOSITORY: &str = "id databaseId nameWithOwner isArchived isDisabled isEmpty";
 const COMMIT: &str = "... on Commit { oid message url parents(first: 2) { nodes { oid } } \
                       tree { oid entries { name mode oid } } }";
@@ -37,6 +38,9 @@ const TREE: &str = "... on Tree { oid entries { name mode oid } }";
 #[derive(Deserialize)]
 struct Data {
     repository: Option<RepositoryJson>,
+    /// By their aliases. Apart from the repository, whose names are known: what is not would be kept twice while it is read.
+    #[serde(default)]
+    directories: HashMap<String, Option<FoundJson>>,
 }
 
 #[derive(Deserialize)]
@@ -55,9 +59,13 @@ struct RepositoryJson {
     branch: Option<RefJson<CommitJson>>,
     commit: Option<CommitJson>,
     beside: Option<RefJson<OidJson>>,
-    /// The directories, by their aliases.
-    #[serde(flatten)]
-    rest: HashMap<String, Value>,
+}
+
+/// A directory; of a file or submodule nothing is asked, so that its object is empty.
+#[derive(Deserialize)]
+struct FoundJson {
+    oid: Option<String>,
+    entries: Option<Vec<EntryJson>>,
 }
 
 #[derive(Deserialize)]
@@ -130,8 +138,7 @@ impl GitHub {
         let all: Vec<&str> = directories(look.paths).into_iter().collect();
         let mut chunks = chunks(&all);
         let first = chunks.next().unwrap_or_default();
-        let mut answer = self.ask(token, look, first).await?;
-        let mut below = listed(&mut answer, first)?;
+        let (answer, mut below) = self.ask(token, look, first).await?;
         let state = RepositoryState {
             id: RepoId(answer.database_id),
             node_id: Some(answer.id),
@@ -147,7 +154,7 @@ impl GitHub {
         };
         for more in chunks {
             let look = Look { at: At::Commit(commit.oid), ..*look };
-            below.extend(listed(&mut self.ask(token, &look, more).await?, more)?);
+            below.extend(self.ask(token, &look, more).await?.1);
         }
         let top = Directory::from(commit.tree);
         let Some(entries) = assemble(&top, &below, look.paths) else { return Ok(None) };
@@ -162,12 +169,12 @@ impl GitHub {
         Ok(Some(Snapshot { repository: state, head: Some(head), beside }))
     }
 
-    async fn ask(
+    async fn ask<'a>(
         &self,
         token: &Token,
         look: &Look<'_>,
-        directories: &[&str],
-    ) -> Result<RepositoryJson> {
+        directories: &[&'a str],
+    ) -> Result<(RepositoryJson, Listed<'a>)> {
         // Full names: a tag may be called as a branch is.
         let (head, revision) = match look.at {
             At::Branch(branch) => {
@@ -189,7 +196,8 @@ impl GitHub {
         let data: Data = self.query(token, (ROUTE, &query), variables).await?;
         // GitHub says what is wrong when there is no such repository.
         let nothing = || Error::new(Kind::Malformed, "GraphQL says nothing of the repository");
-        data.repository.ok_or_else(nothing)
+        let repository = data.repository.ok_or_else(nothing)?;
+        Ok((repository, listed(data.directories, directories)?))
     }
 }
 
@@ -218,36 +226,46 @@ fn document(at: At<'_>, directories: usize) -> String {
         At::Commit(_) => ("GitObjectID!", format!("commit: object(oid: $head) {{ {COMMIT} }}")),
     };
     let mut variables = format!("$owner: String!, $name: String!, $head: {kind}, $beside: String!");
-    let mut fields =
+    let fields =
         format!("{REPOSITORY} {head} beside: ref(qualifiedName: $beside) {{ target {{ oid }} }}");
+    let mut below = String::new();
     for alias in (0..directories).map(alias) {
         // Writing to a text does not fail.
         let _ = write!(variables, ", ${alias}: String!");
-        let _ = write!(fields, " {alias}: object(expression: ${alias}) {{ {TREE} }}");
+        let _ = write!(below, " {alias}: object(expression: ${alias}) {{ {TREE} }}");
     }
-    format!("query ({variables}) {{ repository(owner: $owner, name: $name) {{ {fields} }} }}")
+    if !below.is_empty() {
+        below = format!(" directories: {ROOT} {{{below} }}");
+    }
+    format!("query ({variables}) {{ {ROOT} {{ {fields} }}{below} }}")
 }
 
-/// The directories of an answer by their paths; what is none, or not there, is none.
+/// Directories by their paths; what is none, or not there, is none.
+type Listed<'a> = BTreeMap<&'a str, Option<Directory>>;
+
 fn listed<'a>(
-    answer: &mut RepositoryJson,
+    mut found: HashMap<String, Option<FoundJson>>,
     directories: &[&'a str],
-) -> Result<BTreeMap<&'a str, Option<Directory>>> {
+) -> Result<Listed<'a>> {
     let mut listed = BTreeMap::new();
     for (n, path) in directories.iter().enumerate() {
-        let found = answer.rest.remove(&alias(n)).unwrap_or_default();
-        // Of a file or submodule nothing is asked, so that its object is empty.
-        let is_none = found.is_null() || found.as_object().is_some_and(|found| found.is_empty());
-        let directory = if is_none { None } else { Some(read(found)?.into()) };
-        listed.insert(*path, directory);
+        let directory = found.remove(&alias(n)).flatten().map(FoundJson::directory).transpose()?;
+        listed.insert(*path, directory.flatten());
     }
     Ok(listed)
 }
 
-fn read(found: Value) -> Result<TreeJson> {
-    serde_json::from_value(found).map_err(|_| {
-        Error::new(Kind::Malformed, "a directory in the answer of GraphQL is not as documented")
-    })
+impl FoundJson {
+    fn directory(self) -> Result<Option<Directory>> {
+        match (self.oid.map(|id| id.parse()), self.entries) {
+            (None, None) => Ok(None),
+            (Some(Ok(oid)), Some(entries)) => Ok(Some(TreeJson { oid, entries }.into())),
+            _ => Err(Error::new(
+                Kind::Malformed,
+                "a directory in the answer of GraphQL is not as documented",
+            )),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -265,6 +283,8 @@ mod tests {
             "d1: object(expression: $d1) { ... on Tree { oid entries { name mode oid } } }"
         ));
         assert!(!text.contains("d2"));
+        assert!(text.contains(" directories: repository(owner: $owner, name: $name) { d0: "));
+        assert!(!document(At::Branch(&branch), 0).contains("directories"));
         let at = At::Commit(ObjectId::of_blob(b""));
         assert!(document(at, 0).contains("commit: object(oid: $head) {"));
     }
