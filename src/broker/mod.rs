@@ -1,12 +1,13 @@
 //! The use cases: what the broker does, free of gRPC.
 //!
 //! * [`call`]: the calls that are let in, and what is noted of them.
-//! * [`credential`]: which credential an account uses. [`access`]: its right to a repository. [`repo_token`]: the token for it.
+//! * [`credential`]: which credential an account uses. [`access`]: its right to a repository. [`repo_token`]: the token for it;
+//!   [`probe`]: one that only looks.
 //! * [`tokens`]: the cache of installation tokens.
 //! * [`connect`]: registering, storing, binding, disconnecting.
 //! * [`verify`]: "save and test".
 //! * [`vend`]: the answer to GetRepoToken.
-//! * [`commit`]: one commit to the staging branch.
+//! * [`commit`]: one commit to the staging branch, or to a work branch.
 //! * [`promote`]: the pull request from staging to production, or of a work branch.
 //! * [`error`], [`refusal`]: how they fail; [`learn`]: what a failure tells about the account.
 
@@ -17,6 +18,7 @@ mod connect;
 mod credential;
 mod error;
 mod learn;
+mod probe;
 mod promote;
 mod refusal;
 mod repo_token;

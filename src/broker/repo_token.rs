@@ -5,26 +5,18 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{
-    Broker, Call,
+    Broker,
     access::Access,
     credential::{Credential, OpenPat},
     error::{Error, Reason},
-    refusal::{self, Context, ReadOnly},
+    refusal::{self, ReadOnly},
     tokens::{Key, MintError},
 };
 use crate::{
     audit::{Cache, Record},
-    domain::{
-        AccountId, Binding, ConnectionStatus, Level, Permission, Permissions, RepoId, RepoName,
-        Token,
-    },
-    github::{self, Kind, MintedToken, RepoScope},
+    domain::{Binding, ConnectionStatus, Permission, Permissions, RepoId, RepoName, Token},
+    github::{self, Kind, MintedToken},
 };
-
-/// What looking at a repository needs: its description, its branches and their rules.
-const PROBE: Permissions = Permissions::NONE
-    .with(Permission::CONTENTS, Level::Read)
-    .with(Permission::METADATA, Level::Read);
 
 /// A token for one repository.
 #[derive(Clone)]
@@ -76,7 +68,7 @@ impl From<MintedToken> for RepoToken {
 
 impl RepoToken {
     /// What of it belongs into the audit.
-    fn note(&self, record: &mut Record) {
+    pub fn note(&self, record: &mut Record) {
         record.cache = self.cache;
         record.expire_time = self.expires_at;
         record.granted_permissions = Some(self.permissions.to_map());
@@ -153,45 +145,6 @@ impl Broker {
                 let id = key.installation;
                 Err(self.no_token(account, id, &access.context(), &error).await.caused_by(error))
             }
-        }
-    }
-
-    /// A token to look at a repository that may not be bound yet. Not cached: it is for a name, and names change.
-    /// One that is `bound` is found by its id when it has another name now.
-    pub(super) async fn probe_token(
-        &self,
-        call: &Call,
-        credential: &Credential,
-        repository: &RepoName,
-        bound: Option<RepoId>,
-    ) -> Result<RepoToken, Error> {
-        call.trail.note(|record| record.requested_permissions = Some(PROBE.to_map()));
-        let token = self.find_probe(call.account(), credential, repository, bound).await?;
-        call.trail.note(|record| token.note(record));
-        Ok(token)
-    }
-
-    async fn find_probe(
-        &self,
-        account: &AccountId,
-        credential: &Credential,
-        repository: &RepoName,
-        bound: Option<RepoId>,
-    ) -> Result<RepoToken, Error> {
-        let id = match credential {
-            Credential::Pat(pat) => return Ok(RepoToken::from(&**pat)),
-            Credential::App { id, .. } => *id,
-        };
-        let context = Context { source: credential.source(), repository };
-        let probe = async |scope| match self.inner.tokens.mint_for(id, scope, PROBE).await {
-            Ok(minted) => Ok(RepoToken::from(minted)),
-            Err(error) => Err(self.no_token(account, id, &context, &error).await.caused_by(error)),
-        };
-        match (probe(RepoScope::Name(repository)).await, bound) {
-            (Err(error), Some(bound)) if error.reason == Reason::RepoNotAccessible => {
-                probe(RepoScope::Ids(&[bound])).await
-            }
-            (probed, _) => probed,
         }
     }
 

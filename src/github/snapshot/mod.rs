@@ -89,6 +89,12 @@ pub struct Head {
 /// How often the query is tried when its parts do not belong together, because the branch moved meanwhile.
 const TORN_READS: usize = 2;
 
+impl Snapshot {
+    fn has_no_branch(&self) -> bool {
+        self.head.is_none() && self.beside.is_none() && !self.repository.empty
+    }
+}
+
 impl GitHub {
     /// Reads what a change of some files needs to know. `NotFound`: there is no such repository, or not for this token.
     pub async fn snapshot(&self, token: &Token, look: &Look<'_>) -> Result<Snapshot> {
@@ -98,6 +104,8 @@ impl GitHub {
     async fn snapshot_once(&self, token: &Token, look: &Look<'_>) -> Result<Snapshot> {
         for _ in 0..TORN_READS {
             match self.query_snapshot(token, look).await {
+                // Before neither of two branches is believed to be there, REST is asked, too: this ends a call.
+                Ok(Some(snapshot)) if snapshot.has_no_branch() => break,
                 Ok(Some(snapshot)) => return Ok(snapshot),
                 Ok(None) => {}
                 Err(error) if rest_may_know(&error) => break,

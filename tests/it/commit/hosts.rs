@@ -57,6 +57,22 @@ async fn whatever_graphql_says_a_commit_is_made_by_rest() {
     }
 }
 
+/// A host that knows the repository, and nothing of its branches.
+#[tokio::test]
+async fn branches_that_graphql_does_not_show_are_found_over_rest() {
+    let world = World::connected().await;
+    world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+    let id = world.sim.repository_id(REPO);
+    let known = format!(
+        r#"{{"data":{{"repository":{{"id":"R_1","databaseId":{id},"nameWithOwner":"{REPO}","isEmpty":false,"branch":null,"beside":null}}}}}}"#
+    );
+    world.sim.fault(Fault::always("POST /graphql repository", Effect::Says(known.leak())));
+    let done = world.commit("Second", vec![write("second.sql", "0\n")]).await.unwrap();
+    assert_eq!(world.sim.head(REPO, "staging").unwrap(), done.commit_sha);
+    assert_eq!(commits(&world.sim.git_dir(REPO), "staging"), 3);
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn a_tag_of_the_same_name_is_not_the_branch() {
     let world = World::connected().await;

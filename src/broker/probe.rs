@@ -1,0 +1,59 @@
+//! A token that only looks, at a repository that may not be bound yet.
+
+use super::{
+    Broker, Call,
+    credential::Credential,
+    error::{Error, Reason},
+    refusal::Context,
+    repo_token::RepoToken,
+};
+use crate::{
+    domain::{AccountId, Level, Permission, Permissions, RepoId, RepoName},
+    github::RepoScope,
+};
+
+/// What looking at a repository needs: its description, its branches and their rules.
+const PROBE: Permissions = Permissions::NONE
+    .with(Permission::CONTENTS, Level::Read)
+    .with(Permission::METADATA, Level::Read);
+
+impl Broker {
+    /// A token to look at a repository that may not be bound yet. Not cached: it is for a name, and names change.
+    /// One that is `bound` is found by its id when it has another name now.
+    pub(super) async fn probe_token(
+        &self,
+        call: &Call,
+        credential: &Credential,
+        repository: &RepoName,
+        bound: Option<RepoId>,
+    ) -> Result<RepoToken, Error> {
+        call.trail.note(|record| record.requested_permissions = Some(PROBE.to_map()));
+        let token = self.find_probe(call.account(), credential, repository, bound).await?;
+        call.trail.note(|record| token.note(record));
+        Ok(token)
+    }
+
+    async fn find_probe(
+        &self,
+        account: &AccountId,
+        credential: &Credential,
+        repository: &RepoName,
+        bound: Option<RepoId>,
+    ) -> Result<RepoToken, Error> {
+        let id = match credential {
+            Credential::Pat(pat) => return Ok(RepoToken::from(&**pat)),
+            Credential::App { id, .. } => *id,
+        };
+        let context = Context { source: credential.source(), repository };
+        let probe = async |scope| match self.inner.tokens.mint_for(id, scope, PROBE).await {
+            Ok(minted) => Ok(RepoToken::from(minted)),
+            Err(error) => Err(self.no_token(account, id, &context, &error).await.caused_by(error)),
+        };
+        match (probe(RepoScope::Name(repository)).await, bound) {
+            (Err(error), Some(bound)) if error.reason == Reason::RepoNotAccessible => {
+                probe(RepoScope::Ids(&[bound])).await
+            }
+            (probed, _) => probed,
+        }
+    }
+}
