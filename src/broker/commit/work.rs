@@ -13,8 +13,8 @@ use crate::{
         repo_token::{RepoToken, same_repository},
     },
     domain::{
-        BranchName, ChangeSet, CommitMessage, CredentialSource, ObjectId, RepoName, RepoPath,
-        Token, is_workflow,
+        BranchName, ChangeSet, CommitMessage, CredentialSource, Entries, ObjectId, RepoName,
+        RepoPath, Token, is_workflow,
     },
     github::{self, At, Head, Kind, Look, Snapshot},
 };
@@ -171,6 +171,7 @@ impl Work<'_> {
         let (head, on_branch) = match &snapshot.head {
             Some(head) => (head, true),
             None if found.empty => {
+                self.can_begin()?;
                 self.make_first_commit(token).await?;
                 return Ok(Next::Again);
             }
@@ -217,6 +218,15 @@ impl Work<'_> {
                 _ => Err(error.into()),
             },
         }
+    }
+
+    /// An empty repository gets its first commit only for a call that goes on with it.
+    fn can_begin(&self) -> Result<(), Error> {
+        if let Some(expected) = self.request.expected_head {
+            let message = format!("{} has no commit yet, and so not {expected}", self.repository());
+            return Err(Error::new(Reason::HeadMoved, message));
+        }
+        plan::plan(self.changes, &Entries::default()).map(drop)
     }
 
     /// After an answer was lost: the commit that was made on `tried` all the same, if it is the head or a little below it.

@@ -1,6 +1,6 @@
 //! Where branches begin that do not exist yet, and what an empty repository begins with.
 
-use ghbroker::proto::{CommitFilesRequest, ConfigureRepoRequest, WorkBranches};
+use ghbroker::proto::{CommitFilesRequest, ConfigureRepoRequest, FileChange, WorkBranches};
 use github_sim::{Effect, Fault, seed};
 use tonic::Code;
 
@@ -68,6 +68,22 @@ async fn an_empty_repository_gets_a_first_commit_and_then_both_branches() {
         assert_eq!(world.sim.head(REPO, "staging").unwrap(), done.commit_sha);
         world.finish().await;
     }
+}
+
+/// It would be a commit on production, and for nothing.
+#[tokio::test]
+async fn an_empty_repository_stays_empty_if_the_call_cannot_be_done() {
+    let world = empty("main").await;
+    bind(&world, ConfigureRepoRequest::default()).await;
+    let files = vec![write("a.sql", "1\n")];
+    let expecting = CommitFilesRequest { expected_head_sha: "0".repeat(40), ..request(files) };
+    let refused = send(&world, expecting).await.unwrap_err();
+    assert_reason(&refused, Code::Aborted, "HEAD_MOVED");
+    let mode = FileChange { change: None, ..executable("run.sh", "") };
+    let refused = send(&world, request(vec![mode])).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, "FILE_MISSING");
+    assert_eq!((world.sim.head(REPO, "main"), world.sim.count(PUT)), (None, 0));
+    world.finish().await;
 }
 
 #[tokio::test]

@@ -54,6 +54,9 @@ async fn shell(command: &str, folder: &Path, path: &OsString) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// The commit of the page's example.
+const COMMIT: &str = "725b7b0cbec10acdfda37f7180d83ba9d2a00ebf";
+
 #[tokio::test]
 async fn commands_to_call_it_work() {
     let world = World::start().await;
@@ -65,7 +68,8 @@ async fn commands_to_call_it_work() {
             command.starts_with("grpcurl ") && command.contains("127.0.0.1:50051"),
             "{command}"
         );
-        let aimed = command.replace("127.0.0.1:50051", &world.address);
+        let main = world.sim.head(crate::harness::REPO, "main").unwrap();
+        let aimed = command.replace("127.0.0.1:50051", &world.address).replace(COMMIT, &main);
         shell(&aimed, world.folder(), &path).await;
     }
     assert_eq!(world.sim.count(MINT), 2, "one to look at the repository, one to hand out");
