@@ -25,7 +25,7 @@ use time::{OffsetDateTime, UtcOffset};
 pub use connect::check_url;
 pub use error::Error;
 pub use pats::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE};
-pub use requests::{Begin, REQUEST_LIFE, TAKEOVER_AFTER};
+pub use requests::{Begin, HeldRequest, REQUEST_LIFE, TAKEOVER_AFTER};
 
 /// How the store connects, and which installations are its own.
 #[derive(Clone, PartialEq, Eq, Debug)]

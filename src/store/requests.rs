@@ -43,6 +43,17 @@ pub(super) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// A request's id as one call has it: what another call has taken over meanwhile stays as that one has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeldRequest<'a> {
+    /// Owner of the id.
+    pub account: &'a AccountId,
+    /// The id.
+    pub id: &'a str,
+    /// When the call began it.
+    pub since: OffsetDateTime,
+}
+
 /// What a request's id says about it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Begin {
@@ -125,26 +136,24 @@ impl Store {
     /// looks for it there.
     pub async fn note_attempt(
         &self,
-        account: &AccountId,
-        request_id: &str,
+        request: HeldRequest<'_>,
         head: ObjectId,
     ) -> Result<(), Error> {
         let update = Entity::update_many()
-            .filter(in_progress(account, request_id))
+            .filter(held(request))
             .col_expr(Column::TriedHead, Expr::value(head.to_string()));
         self.update(update).await
     }
 
-    /// Records the answer of a request in progress. Nothing happens if the account was disconnected meanwhile.
+    /// Records the answer of a request. Nothing happens if the account was disconnected meanwhile.
     pub async fn finish_request(
         &self,
-        account: &AccountId,
-        request_id: &str,
+        request: HeldRequest<'_>,
         answer: &str,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
         let update = Entity::update_many()
-            .filter(in_progress(account, request_id))
+            .filter(held(request))
             .col_expr(Column::State, Expr::value(DONE))
             .col_expr(Column::Answer, Expr::value(answer))
             .col_expr(Column::FinishedAt, Expr::value(stored(now)));
@@ -155,33 +164,28 @@ impl Store {
     /// goes on with it.
     pub async fn leave_request(
         &self,
-        account: &AccountId,
-        request_id: &str,
+        request: HeldRequest<'_>,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
         let update = Entity::update_many()
-            .filter(in_progress(account, request_id))
+            .filter(held(request))
             .col_expr(Column::FinishedAt, Expr::value(stored(now)));
         self.update(update).await
     }
 
-    async fn update(&self, update: sea_orm::UpdateMany<Entity>) -> Result<(), Error> {
+    /// Gives a request's id back, after work that failed and changed nothing.
+    pub async fn abandon_request(&self, request: HeldRequest<'_>) -> Result<(), Error> {
+        let delete = Entity::delete_many().filter(held(request));
         self.within(async {
-            update.exec(&self.db).await.map_err(Error::in_table(TABLE))?;
+            delete.exec(&self.db).await.map_err(Error::in_table(TABLE))?;
             Ok(())
         })
         .await
     }
 
-    /// Gives a request's id back, after work that failed and changed nothing.
-    pub async fn abandon_request(
-        &self,
-        account: &AccountId,
-        request_id: &str,
-    ) -> Result<(), Error> {
-        let delete = Entity::delete_many().filter(in_progress(account, request_id));
+    async fn update(&self, update: sea_orm::UpdateMany<Entity>) -> Result<(), Error> {
         self.within(async {
-            delete.exec(&self.db).await.map_err(Error::in_table(TABLE))?;
+            update.exec(&self.db).await.map_err(Error::in_table(TABLE))?;
             Ok(())
         })
         .await
@@ -202,11 +206,12 @@ fn of(account: &AccountId, request_id: &str) -> Select<Entity> {
         .filter(Column::RequestId.eq(request_id))
 }
 
-fn in_progress(account: &AccountId, request_id: &str) -> Condition {
+fn held(request: HeldRequest<'_>) -> Condition {
     Condition::all()
-        .add(Column::Account.eq(account.as_str()))
-        .add(Column::RequestId.eq(request_id))
+        .add(Column::Account.eq(request.account.as_str()))
+        .add(Column::RequestId.eq(request.id))
         .add(Column::State.eq(IN_PROGRESS))
+        .add(Column::CreatedAt.eq(stored(request.since)))
 }
 
 fn new(row: &Model) -> Result<Begin, Error> {

@@ -11,8 +11,8 @@ use crate::{
         Broker,
         error::{Error, Reason},
     },
-    domain::{AccountId, BranchName, ChangeSet, Edit, ObjectId},
-    store::Begin,
+    domain::{BranchName, ChangeSet, Edit, ObjectId},
+    store::{Begin, HeldRequest},
 };
 
 /// What a caller waits when the first call with the same id is still under way.
@@ -21,8 +21,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// The right to do the work of a request: of several calls with the same id one has it. A call without an id has its own.
 pub(super) struct Claim<'a> {
     broker: &'a Broker,
-    account: &'a AccountId,
-    request_id: Option<&'a str>,
+    request: Option<HeldRequest<'a>>,
     /// A head on which the commit was tried without learning whether it was made.
     pub tried: Option<ObjectId>,
 }
@@ -44,12 +43,12 @@ impl Broker {
         branch: &BranchName,
         changes: &ChangeSet,
     ) -> Result<Turn<'a>, Error> {
-        let (account, request_id) = (access.account(), request.request_id.as_deref());
-        let claim = |tried| Turn::Work(Claim { broker: self, account, request_id, tried });
-        let Some(id) = request_id else { return Ok(claim(None)) };
+        let claim = |request, tried| Turn::Work(Claim { broker: self, request, tried });
+        let Some(id) = request.request_id.as_deref() else { return Ok(claim(None, None)) };
+        let held = HeldRequest { account: access.account(), id, since: self.now() };
         let hash = content_hash(request, access, branch, changes);
-        match self.store().begin_request(account, id, &hash, self.now()).await? {
-            Begin::New { tried } => Ok(claim(tried)),
+        match self.store().begin_request(held.account, id, &hash, held.since).await? {
+            Begin::New { tried } => Ok(claim(Some(held), tried)),
             Begin::Done(answer) => {
                 serde_json::from_str(&answer).map(Turn::Answered).map_err(Error::internal)
             }
@@ -69,8 +68,8 @@ impl Broker {
 impl Claim<'_> {
     /// Notes that the commit is about to be made on `head`: if its answer is lost, and this process too, the retry finds it.
     pub async fn about_to_commit_on(&self, head: ObjectId) -> Result<(), Error> {
-        if let Some(id) = self.request_id {
-            self.broker.store().note_attempt(self.account, id, head).await?;
+        if let Some(request) = self.request {
+            self.broker.store().note_attempt(request, head).await?;
         }
         Ok(())
     }
@@ -78,18 +77,18 @@ impl Claim<'_> {
     /// Keeps the answer for a retry. A call that failed is forgotten, so that a retry does the work; unless it may have been
     /// done all the same: then the retry looks for it first.
     pub async fn end(self, result: &Result<Committed, Error>) {
-        let Some(id) = self.request_id else { return };
-        let (store, account, now) = (self.broker.store(), self.account, self.broker.now());
+        let Some(request) = self.request else { return };
+        let (store, now) = (self.broker.store(), self.broker.now());
         let answer =
             result.as_ref().ok().and_then(|committed| serde_json::to_string(committed).ok());
         let noted = match (answer, self.tried) {
-            (Some(answer), _) => store.finish_request(account, id, &answer, now).await,
-            (None, Some(_)) => store.leave_request(account, id, now).await,
-            (None, None) => store.abandon_request(account, id).await,
+            (Some(answer), _) => store.finish_request(request, &answer, now).await,
+            (None, Some(_)) => store.leave_request(request, now).await,
+            (None, None) => store.abandon_request(request).await,
         };
         if let Err(error) = noted {
             // What was done stands. A retry finds the call under way, and later the commit where it was tried.
-            warn!(%account, %error, "the end of a request could not be stored");
+            warn!(account = %request.account, %error, "the end of a request could not be stored");
         }
     }
 }

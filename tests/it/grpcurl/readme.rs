@@ -72,7 +72,11 @@ async fn commands_to_call_it_work() {
         let aimed = command.replace("127.0.0.1:50051", &world.address).replace(COMMIT, &main);
         shell(&aimed, world.folder(), &path).await;
     }
-    assert_eq!(world.sim.count(MINT), 2, "one to look at the repository, one to hand out");
+    assert_eq!(
+        world.sim.count(MINT),
+        4,
+        "to look at the repository, to hand out, to commit, to promote"
+    );
 }
 
 /// All files that the README names, with the two that it shows as it shows them.

@@ -1,4 +1,4 @@
-use ghbroker::store::{Begin, Store};
+use ghbroker::store::{Begin, HeldRequest, Store};
 
 use super::{Db, NOW, TABLES, account, binding, installation, on_both, pat, sealed};
 
@@ -13,7 +13,8 @@ async fn fill(store: &Store, owner: &str, id: i64) {
         let begun = store.begin_request(&account(owner), request, "h", NOW).await.unwrap();
         assert_eq!(begun, Begin::New { tried: None });
     }
-    store.finish_request(&account(owner), "r", "{}", NOW).await.unwrap();
+    let (owner, id) = (&account(owner), "r");
+    store.finish_request(HeldRequest { account: owner, id, since: NOW }, "{}", NOW).await.unwrap();
 }
 
 async fn leaves_nothing_of_the_account_and_all_of_the_others(db: Db) {
@@ -33,7 +34,8 @@ async fn leaves_nothing_of_the_account_and_all_of_the_others(db: Db) {
         assert_eq!(db.count(&format!("{table} WHERE account = 'kept'")).await, before, "{table}");
     }
     // The end of a call that was at work meanwhile brings nothing back; the installation is free.
-    store.finish_request(&account("gone"), "s", "{}", NOW).await.unwrap();
+    let (owner, id) = (&account("gone"), "s");
+    store.finish_request(HeldRequest { account: owner, id, since: NOW }, "{}", NOW).await.unwrap();
     assert_eq!(db.count("commit_requests WHERE account = 'gone'").await, 0);
     store.bind_installation(&installation("other", 1)).await.unwrap();
 }

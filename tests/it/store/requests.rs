@@ -1,8 +1,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use ghbroker::domain::ObjectId;
-use ghbroker::store::{Begin, REQUEST_LIFE, Store, TAKEOVER_AFTER};
+use ghbroker::{
+    domain::{AccountId, ObjectId},
+    store::{Begin, HeldRequest, REQUEST_LIFE, Store, TAKEOVER_AFTER},
+};
 use time::OffsetDateTime;
 
 use super::{Db, NOW, account, on_both};
@@ -24,6 +26,10 @@ on_both!(
 const NEW: Begin = Begin::New { tried: None };
 const ANSWER: &str = r#"{"sha":"ü"}"#;
 
+fn held<'a>(account: &'a AccountId, id: &'a str, since: OffsetDateTime) -> HeldRequest<'a> {
+    HeldRequest { account, id, since }
+}
+
 async fn begin(store: &Store, id: &str, content: &str, now: OffsetDateTime) -> Begin {
     store.begin_request(&account("a"), id, content, now).await.unwrap()
 }
@@ -36,10 +42,10 @@ async fn a_retry_gets_the_first_answer(db: Db) {
     // Another account's id of the same text is another request.
     let other = store.begin_request(&account("b"), "r", "h", NOW).await.unwrap();
     assert_eq!(other, NEW);
-    store.finish_request(&owner, "r", ANSWER, NOW).await.unwrap();
+    store.finish_request(held(&owner, "r", NOW), ANSWER, NOW).await.unwrap();
     // A second end of the same request, as after a takeover, changes nothing.
-    store.finish_request(&owner, "r", "{}", NOW).await.unwrap();
-    store.abandon_request(&owner, "r").await.unwrap();
+    store.finish_request(held(&owner, "r", NOW), "{}", NOW).await.unwrap();
+    store.abandon_request(held(&owner, "r", NOW)).await.unwrap();
     assert_eq!(begin(&store, "r", "h", NOW).await, Begin::Done(ANSWER.to_owned()));
     let other = store.begin_request(&account("b"), "r", "h", NOW).await.unwrap();
     assert_eq!(other, Begin::InProgress);
@@ -52,7 +58,7 @@ async fn other_content_under_one_id_is_refused(db: Db) {
     // Also where the first call has died: its content may be committed already.
     let later = NOW + TAKEOVER_AFTER + Duration::from_secs(1);
     assert_eq!(begin(&store, "r", "H", later).await, Begin::Mismatch);
-    store.finish_request(&account("a"), "r", ANSWER, NOW).await.unwrap();
+    store.finish_request(held(&account("a"), "r", NOW), ANSWER, NOW).await.unwrap();
     assert_eq!(begin(&store, "r", "H", NOW).await, Begin::Mismatch);
     assert_eq!(begin(&store, "r", "h", NOW).await, Begin::Done(ANSWER.to_owned()));
 }
@@ -86,9 +92,9 @@ async fn an_abandoned_request_is_new_again(db: Db) {
     let store = db.store().await;
     assert_eq!(begin(&store, "r", "h", NOW).await, NEW);
     assert_eq!(begin(&store, "s", "h", NOW).await, NEW);
-    store.abandon_request(&account("b"), "r").await.unwrap();
+    store.abandon_request(held(&account("b"), "r", NOW)).await.unwrap();
     assert_eq!(begin(&store, "r", "h", NOW).await, Begin::InProgress);
-    store.abandon_request(&account("a"), "r").await.unwrap();
+    store.abandon_request(held(&account("a"), "r", NOW)).await.unwrap();
     // The failed content changed nothing, so the id is free for any other.
     assert_eq!(begin(&store, "r", "H", NOW).await, NEW);
     assert_eq!(begin(&store, "s", "h", NOW).await, Begin::InProgress);
@@ -101,9 +107,15 @@ async fn a_dead_calls_request_is_taken_over(db: Db) {
     assert_eq!(begin(&store, "r", "h", limit).await, Begin::InProgress);
     let after = limit + Duration::from_secs(1);
     assert_eq!(begin(&store, "r", "h", after).await, NEW);
+    // Whoever had it before and lives on ends nothing of it any more.
+    let (owner, before) = (account("a"), NOW);
+    store.note_attempt(held(&owner, "r", before), head("1")).await.unwrap();
+    store.finish_request(held(&owner, "r", before), "{}", after).await.unwrap();
+    store.leave_request(held(&owner, "r", before), after).await.unwrap();
+    store.abandon_request(held(&owner, "r", before)).await.unwrap();
     // The time starts anew.
     assert_eq!(begin(&store, "r", "h", after + TAKEOVER_AFTER).await, Begin::InProgress);
-    store.finish_request(&account("a"), "r", ANSWER, after).await.unwrap();
+    store.finish_request(held(&account("a"), "r", after), ANSWER, after).await.unwrap();
     let much_later = after + TAKEOVER_AFTER + TAKEOVER_AFTER;
     assert_eq!(begin(&store, "r", "h", much_later).await, Begin::Done(ANSWER.to_owned()));
 }
@@ -111,7 +123,7 @@ async fn a_dead_calls_request_is_taken_over(db: Db) {
 async fn an_answer_is_forgotten_after_its_life(db: Db) {
     let store = db.store().await;
     assert_eq!(begin(&store, "r", "h", NOW).await, NEW);
-    store.finish_request(&account("a"), "r", ANSWER, NOW).await.unwrap();
+    store.finish_request(held(&account("a"), "r", NOW), ANSWER, NOW).await.unwrap();
     let end = NOW + REQUEST_LIFE;
     assert_eq!(begin(&store, "r", "h", end).await, Begin::Done(ANSWER.to_owned()));
     let after = end + Duration::from_secs(1);
@@ -128,7 +140,8 @@ async fn pruning_takes_only_the_old(db: Db) {
         let then = (NOW + Duration::from_millis(second * 1000 + milli)).to_offset(east);
         assert_eq!(begin(&store, &format!("{second}.{milli}"), "h", then).await, NEW);
     }
-    store.finish_request(&account("a"), "2.0", ANSWER, NOW).await.unwrap();
+    let since = NOW + Duration::from_secs(2);
+    store.finish_request(held(&account("a"), "2.0", since), ANSWER, NOW).await.unwrap();
     assert_eq!(store.prune_requests(NOW + Duration::from_secs(2)).await.unwrap(), 1);
     assert_eq!(store.prune_requests(NOW + Duration::from_secs(3)).await.unwrap(), 3);
     assert_eq!(db.count("commit_requests").await, 2);
@@ -141,8 +154,8 @@ fn head(text: &str) -> ObjectId {
 async fn what_was_tried_is_known_to_whoever_takes_over(db: Db) {
     let store = db.store().await;
     assert_eq!(begin(&store, "r", "h", NOW).await, NEW);
-    store.note_attempt(&account("a"), "r", head("1")).await.unwrap();
-    store.note_attempt(&account("a"), "r", head("2")).await.unwrap();
+    store.note_attempt(held(&account("a"), "r", NOW), head("1")).await.unwrap();
+    store.note_attempt(held(&account("a"), "r", NOW), head("2")).await.unwrap();
     let later = NOW + TAKEOVER_AFTER + Duration::from_secs(1);
     assert_eq!(begin(&store, "r", "h", later).await, Begin::New { tried: Some(head("2")) });
     // A day later the id is free for anything, and what was tried then is of no matter.
@@ -153,11 +166,11 @@ async fn what_was_tried_is_known_to_whoever_takes_over(db: Db) {
 async fn a_request_that_was_left_is_free_for_its_own_content_alone(db: Db) {
     let store = db.store().await;
     assert_eq!(begin(&store, "r", "h", NOW).await, NEW);
-    store.note_attempt(&account("a"), "r", head("1")).await.unwrap();
-    store.leave_request(&account("a"), "r", NOW).await.unwrap();
+    store.note_attempt(held(&account("a"), "r", NOW), head("1")).await.unwrap();
+    store.leave_request(held(&account("a"), "r", NOW), NOW).await.unwrap();
     assert_eq!(begin(&store, "r", "H", NOW).await, Begin::Mismatch);
     assert_eq!(begin(&store, "r", "h", NOW).await, Begin::New { tried: Some(head("1")) });
     assert_eq!(begin(&store, "r", "h", NOW).await, Begin::InProgress);
-    store.finish_request(&account("a"), "r", ANSWER, NOW).await.unwrap();
+    store.finish_request(held(&account("a"), "r", NOW), ANSWER, NOW).await.unwrap();
     assert_eq!(begin(&store, "r", "h", NOW).await, Begin::Done(ANSWER.to_owned()));
 }
