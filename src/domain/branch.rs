@@ -17,6 +17,11 @@ impl BranchName {
         &self.0
     }
 
+    /// The names that it is below: of `a/b/c` `a` and `a/b`.
+    pub fn above(&self) -> impl Iterator<Item = Self> {
+        self.0.match_indices('/').filter_map(|(at, _)| self.0.get(..at)?.parse().ok())
+    }
+
     fn check(text: &str) -> Result<(), &'static str> {
         let forbidden = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
         if text.is_empty() || text.len() > MAX_LENGTH {

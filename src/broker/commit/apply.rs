@@ -8,7 +8,10 @@ use super::{
     work::{Ground, Work},
 };
 use crate::{
-    broker::refusal::Failed,
+    broker::{
+        error::{Error, Reason},
+        refusal::Failed,
+    },
     domain::{FileMode, ObjectId, Token},
     github::{self, CommitOnBranch, Content, Kind, NewEntry, PushedCommit},
 };
@@ -83,12 +86,29 @@ impl Work<'_> {
     }
 
     /// Makes the branch. False if somebody was faster: what was read may be stale then.
-    async fn create_branch(&self, token: &Token, at: ObjectId) -> Result<bool, github::Error> {
+    async fn create_branch(&self, token: &Token, at: ObjectId) -> Result<bool, Failed> {
         match self.github().create_branch(token, self.repository(), self.branch, at).await {
             Ok(()) => Ok(true),
             Err(error) if error.kind == Kind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
+            Err(error) if error.kind == Kind::Invalid => Err(self.no_room(token, error).await),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Why GitHub does not make the branch, which it does not say: git has no branch below another one.
+    async fn no_room(&self, token: &Token, refused: github::Error) -> Failed {
+        for above in self.branch.above() {
+            let found = self.github().branch_head(token, self.repository(), &above).await;
+            if matches!(found, Ok(Some(_))) {
+                let message = format!(
+                    "GitHub cannot make the branch {}: there is a branch {above}, and git has none below another one; choose \
+                     another name, or delete that branch",
+                    self.branch
+                );
+                return Error::new(Reason::RefusedByGithub, message).caused_by(refused).into();
+            }
+        }
+        refused.into()
     }
 
     /// Moves the branch to a commit on top of its head. False if it is somewhere else by now.

@@ -214,3 +214,16 @@ async fn a_base_that_cannot_be_is_refused() {
     }
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_branch_in_the_way_of_another_is_named() {
+    let world = with_work_branches().await;
+    world.sim.commit(REPO, "adagent", &[("in-the-way", "1\n")]);
+    for files in [vec![write("a.sql", "1\n")], vec![executable("run.sh", "1\n")]] {
+        let asked = CommitFilesRequest { branch: "adagent/7".into(), ..request(files) };
+        let refused = send(&world, asked).await.unwrap_err();
+        assert_reason(&refused, Code::FailedPrecondition, "REFUSED_BY_GITHUB");
+        assert!(refused.message().contains("there is a branch adagent,"), "{refused:?}");
+    }
+    world.finish().await;
+}
