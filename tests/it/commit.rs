@@ -436,6 +436,19 @@ async fn a_commit_says_who_asked_for_it_where_the_broker_is_told_so() {
         trailers(&world),
         "Closes: #7\nGhbroker-Caller: anonymous\nGhbroker-Request-Id: run-42"
     );
+    let line = world.audit().pop().unwrap();
+    assert_eq!(
+        (&line["branch"], &line["client_request_id"]),
+        (&"staging".into(), &"run-42".into())
+    );
+    let elsewhere = CommitFilesRequest { branch: "elsewhere".into(), ..named.clone() };
+    assert_reason(
+        &send(&world, elsewhere).await.unwrap_err(),
+        Code::PermissionDenied,
+        "BRANCH_NOT_ALLOWED",
+    );
+    let line = world.audit().pop().unwrap();
+    assert_eq!((&line["branch"], &line["decision"]), (&"elsewhere".into(), &"deny".into()));
     // The trailers are part of what a lost answer is found by.
     world.sim.fault(Fault::once(GRAPHQL, Effect::DropAfter));
     let unnamed = world.commit("Change", vec![write("a.sql", "2\n")]).await.unwrap();

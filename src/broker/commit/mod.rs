@@ -104,11 +104,12 @@ impl Broker {
                 turn
             }
         };
-        let branch = scope::branch(&mut access, &request)?;
+        let asked = request.branch.as_ref().unwrap_or(&access.binding.staging);
         call.trail.note(|record| {
-            record.branch = Some(branch.to_string());
+            record.branch = Some(asked.to_string());
             record.client_request_id.clone_from(&request.request_id);
         });
+        let branch = scope::branch(&mut access, &request)?;
         let changes = scope::place(&request.changes, &access.binding.subdirectory)?;
         scope::let_protected(&mut access, &changes)?;
         let mut claim = match self.claim(&request, &access, &branch, &changes).await? {

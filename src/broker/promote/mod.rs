@@ -105,11 +105,12 @@ impl Broker {
     /// Opens the pull request, or brings the open one up to date.
     pub async fn promote(&self, call: &Call, request: PromoteRequest) -> Result<Promoted, Error> {
         let mut access = self.access(call, request.repository.as_ref()).await?;
-        let ends = Ends::of(&mut access, &request)?;
+        let asked = request.head.as_ref().unwrap_or(&access.binding.staging);
         call.trail.note(|record| {
-            record.branch = Some(ends.head.to_string());
+            record.branch = Some(asked.to_string());
             record.auto_merge = request.auto_merge.map(MergeMethod::name);
         });
+        let ends = Ends::of(&mut access, &request)?;
         let mut permissions = PERMISSIONS;
         if request.auto_merge.is_some() {
             access.call = access.call.for_auto_merge().ok_or_else(auto_merge_not_allowed)?;

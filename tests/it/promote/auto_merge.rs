@@ -151,6 +151,8 @@ async fn who_has_no_rule_for_it_is_refused_before_github_is_asked() {
     let mut merger = world.workload("merger").await.broker();
     let answer = merger.open_promotion_pr(auto_merge(MergeMethod::Merge)).await.unwrap();
     assert!(answer.into_inner().auto_merge_enabled);
-    assert_eq!(world.audit().pop().unwrap()["rule"], "merger");
+    let line = world.audit().pop().unwrap();
+    assert_eq!((&line["rule"], &line["auto_merge"]), (&"merger".into(), &"merge".into()));
+    assert_eq!(line["branch"], "staging");
     world.finish().await;
 }
