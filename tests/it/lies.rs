@@ -1,6 +1,6 @@
 //! A GitHub (or something on the way to it) that does not tell the truth: the broker hands nothing wrong out, and does not fall.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use ghbroker::proto;
 use github_sim::{Effect, Fault};
@@ -128,6 +128,37 @@ async fn a_commit_that_a_late_copy_does_not_show_yet_is_still_found() {
         let repository = world.sim.git_dir(REPO);
         assert_eq!(commits(&repository, "staging"), 3);
         assert_eq!(world.sim.head(REPO, "staging").unwrap(), done.commit_sha);
+        world.finish().await;
+    }
+}
+
+/// The branch moves while it is read: a directory is of another commit than the head.
+#[tokio::test]
+async fn what_does_not_belong_together_is_read_again_and_at_last_by_its_ids() {
+    const LOOK: &str = "POST /graphql repository";
+    const TREE: &str = "GET /repos/{owner}/{repo}/git/trees/{ref}";
+    for (torn, looks, trees) in [(1, 2, 0), (2, 2, 1)] {
+        let (world, liar) = connected().await;
+        let first = vec![write("models/kept.sql", "0\n"), write("models/new.sql", "0\n")];
+        world.commit("First", first).await.unwrap();
+        let before = (world.sim.count(LOOK), world.sim.count(TREE));
+        let left = std::sync::atomic::AtomicUsize::new(torn);
+        liar.lie("POST /api/graphql", move |answer| {
+            let directory = &mut answer.body["data"]["directories"]["d0"];
+            let again = |left: usize| left.checked_sub(1);
+            let lie = directory.is_object() && left.fetch_update(SeqCst, SeqCst, again).is_ok();
+            if lie {
+                // As it would be before the files were there.
+                *directory =
+                    json!({"oid": "4b825dc642cb6eb9a060e54bf8d69288fbee4904", "entries": []});
+            }
+        });
+        // Whoever believes the empty directory takes the first file for new.
+        let files = vec![write("models/kept.sql", "0\n"), write("models/new.sql", "1\n")];
+        let done = world.commit("Second", files).await.unwrap();
+        assert_eq!((done.files_added, done.files_changed, done.files_unchanged), (0, 1, 1));
+        let after = (world.sim.count(LOOK), world.sim.count(TREE));
+        assert_eq!((after.0 - before.0, after.1 - before.1), (looks, trees));
         world.finish().await;
     }
 }
