@@ -286,6 +286,23 @@ async fn a_commit_whose_answer_was_lost_is_found_below_what_others_pushed_on_top
 }
 
 #[tokio::test]
+async fn the_same_change_by_somebody_else_is_not_taken_for_the_callers() {
+    let world = World::connected().await;
+    world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+    let gate = Gate::new();
+    world.sim.fault(Fault::once(GRAPHQL, Effect::DropBefore));
+    world.sim.fault(Fault::nth(LOOK, 2, Effect::Hold(gate.clone())));
+    let (mut client, sent) = (world.broker.clone(), request(vec![write("a.sql", "1\n")]));
+    let call = tokio::spawn(async move { client.commit_files(sent).await });
+    gate.arrived(1).await;
+    let theirs = world.sim.commit(REPO, "staging", &[("a.sql", "1\n")]);
+    gate.open();
+    let done = call.await.unwrap().unwrap().into_inner();
+    assert_eq!((done.commit_sha, done.unchanged, done.files_added), (theirs, true, 0));
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_refused_first_commit_leaves_no_branch_behind() {
     let world = World::connected().await;
     let wrong_head = CommitFilesRequest {
