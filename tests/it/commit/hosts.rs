@@ -1,6 +1,6 @@
 //! Hosts that are not quite GitHub: what their GraphQL lacks, REST does.
 
-use github_sim::{Effect, Fault};
+use github_sim::{Effect, Fault, Gate};
 use tonic::Code;
 
 use crate::harness::{
@@ -127,6 +127,9 @@ async fn a_token_that_may_read_and_not_write_is_told_so() {
     world.finish().await;
 }
 
+/// What GitHub answers when the branch is somewhere else.
+const STALE: &str = r#"{"data":{"createCommitOnBranch":null},"errors":[{"type":"STALE_DATA","message":"Expected branch to point to \"a\" but it did not."}]}"#;
+
 /// A request with an id, so that it can be repeated.
 fn named() -> ghbroker::proto::CommitFilesRequest {
     let files = vec![write("a.sql", "1\n")];
@@ -137,8 +140,7 @@ fn named() -> ghbroker::proto::CommitFilesRequest {
 async fn who_is_never_fast_enough_is_told_so() {
     let world = World::connected().await;
     world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
-    let stale = r#"{"data":{"createCommitOnBranch":null},"errors":[{"type":"STALE_DATA","message":"Expected branch to point to \"a\" but it did not."}]}"#;
-    world.sim.fault(Fault::always("POST /graphql createCommitOnBranch", Effect::Says(stale)));
+    world.sim.fault(Fault::always("POST /graphql createCommitOnBranch", Effect::Says(STALE)));
     let refused = super::send(&world, named()).await.unwrap_err();
     assert_reason(&refused, Code::Aborted, "HEAD_MOVED");
     assert_eq!(world.sim.count("POST /graphql createCommitOnBranch"), 8 + 1, "and one before");
@@ -171,4 +173,24 @@ async fn what_is_lost_every_time_is_unavailable_and_found_by_the_retry() {
         assert_eq!(on_top, matches!(lost, Effect::DropAfter), "made before or after, and once");
         world.finish().await;
     }
+}
+
+/// What was lost before somebody pushed is not in doubt any more: whoever is too slow then is told that, and not of an outage.
+#[tokio::test]
+async fn what_was_lost_is_forgotten_once_the_branch_is_elsewhere() {
+    const COMMIT: &str = "POST /graphql createCommitOnBranch";
+    let world = World::connected().await;
+    world.commit("First", vec![write("first.sql", "0\n")]).await.unwrap();
+    let gate = Gate::new();
+    world.sim.fault(Fault::once(COMMIT, Effect::DropBefore));
+    world.sim.fault(Fault::always(COMMIT, Effect::Says(STALE)));
+    world.sim.fault(Fault::nth("POST /graphql repository", 2, Effect::Hold(gate.clone())));
+    let push = async {
+        gate.arrived(1).await;
+        world.sim.commit(REPO, "staging", &[("theirs.sql", "1\n")]);
+        gate.open();
+    };
+    let (refused, ()) = tokio::join!(super::send(&world, named()), push);
+    assert_reason(&refused.unwrap_err(), Code::Aborted, "HEAD_MOVED");
+    world.finish().await;
 }
