@@ -61,7 +61,7 @@ impl Context<'_> {
             Kind::EmptyRepository => Error::new(
                 Reason::BranchMissing,
                 format!(
-                    "{repository} is empty: make a first commit on GitHub, for example a README"
+                    "{repository} is empty; the first CommitFiles makes a start, or a first commit on GitHub"
                 ),
             ),
             Kind::RefusedByRules => self.against_rules(&error),
