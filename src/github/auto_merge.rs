@@ -11,11 +11,6 @@ const MUTATION: &str = "mutation ($input: EnablePullRequestAutoMergeInput!) { \
                         pullRequest { autoMergeRequest { mergeMethod } } } }";
 
 #[derive(Serialize)]
-struct Variables<'a> {
-    input: Input<'a>,
-}
-
-#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Input<'a> {
     pull_request_id: &'a str,
@@ -63,7 +58,7 @@ impl GitHub {
             expected_head_oid: head.to_string(),
             merge_method: method.name().to_uppercase(),
         };
-        self.mutate(token, (ROUTE, MUTATION), Variables { input }, 0, Data::is_on).await?;
+        self.mutate(token, (ROUTE, MUTATION), input, 0, Data::is_on).await?;
         Ok(())
     }
 }
@@ -79,11 +74,11 @@ mod tests {
             expected_head_oid: ObjectId::of_blob(b"").to_string(),
             merge_method: "SQUASH".to_owned(),
         };
-        let expected = serde_json::json!({ "input": {
+        let expected = serde_json::json!({
             "pullRequestId": "PR_1", "mergeMethod": "SQUASH",
             "expectedHeadOid": "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
-        }});
-        assert_eq!(serde_json::to_value(Variables { input }).unwrap(), expected);
+        });
+        assert_eq!(serde_json::to_value(input).unwrap(), expected);
     }
 
     #[test]

@@ -39,11 +39,6 @@ const MUTATION: &str = "mutation ($input: CreateCommitOnBranchInput!) { \
                         createCommitOnBranch(input: $input) { commit { oid url } } }";
 
 #[derive(Serialize)]
-struct Variables<'a> {
-    input: Input<'a>,
-}
-
-#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Input<'a> {
     branch: BranchJson<'a>,
@@ -111,27 +106,25 @@ impl Data {
     }
 }
 
-impl<'a> Variables<'a> {
+impl<'a> Input<'a> {
     fn new(repo: &'a RepoName, commit: &CommitOnBranch<'a>) -> Self {
         let additions = commit.additions.iter();
         let deletions = commit.deletions.iter();
         Self {
-            input: Input {
-                branch: BranchJson {
-                    repository_name_with_owner: repo.as_str(),
-                    branch_name: commit.branch.as_str(),
-                },
-                expected_head_oid: commit.expected_head.to_string(),
-                message: commit.message.into(),
-                file_changes: FileChanges {
-                    additions: additions
-                        .map(|(path, content)| Addition {
-                            path: path.as_str(),
-                            contents: Base64(content),
-                        })
-                        .collect(),
-                    deletions: deletions.map(|path| Deletion { path: path.as_str() }).collect(),
-                },
+            branch: BranchJson {
+                repository_name_with_owner: repo.as_str(),
+                branch_name: commit.branch.as_str(),
+            },
+            expected_head_oid: commit.expected_head.to_string(),
+            message: commit.message.into(),
+            file_changes: FileChanges {
+                additions: additions
+                    .map(|(path, content)| Addition {
+                        path: path.as_str(),
+                        contents: Base64(content),
+                    })
+                    .collect(),
+                deletions: deletions.map(|path| Deletion { path: path.as_str() }).collect(),
             },
         }
     }
@@ -169,10 +162,9 @@ impl GitHub {
         repo: &RepoName,
         commit: CommitOnBranch<'_>,
     ) -> Result<PushedCommit> {
-        let variables = Variables::new(repo, &commit);
-        let data: Data = self
-            .mutate(token, (ROUTE, MUTATION), variables, commit.size(), Data::has_commit)
-            .await?;
+        let input = Input::new(repo, &commit);
+        let data: Data =
+            self.mutate(token, (ROUTE, MUTATION), input, commit.size(), Data::has_commit).await?;
         let made = data.commit().ok_or_else(|| {
             Error::new(Kind::Malformed, "GitHub made a commit but does not say which")
         })?;
@@ -195,12 +187,12 @@ mod tests {
             additions: &additions,
             deletions: &deletions,
         };
-        serde_json::to_value(Variables::new(&"acme/shop".parse().unwrap(), &commit)).unwrap()
+        serde_json::to_value(Input::new(&"acme/shop".parse().unwrap(), &commit)).unwrap()
     }
 
     #[test]
     fn asks_as_the_schema_has_it() {
-        let expected = serde_json::json!({ "input": {
+        let expected = serde_json::json!({
             "branch": { "repositoryNameWithOwner": "acme/shop", "branchName": "staging" },
             "expectedHeadOid": "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
             "message": { "headline": "Add" },
@@ -208,7 +200,7 @@ mod tests {
                 "additions": [{ "path": "a/ü.sql", "contents": "c2VsZWN0IDEK" }],
                 "deletions": [{ "path": "old" }],
             },
-        }});
+        });
         assert_eq!(json("Add"), expected);
     }
 }

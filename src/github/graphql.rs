@@ -18,6 +18,12 @@ struct Operation<'a, V> {
     variables: V,
 }
 
+/// The variables of a mutation: each of GitHub's takes one.
+#[derive(Serialize)]
+struct Variables<I> {
+    input: I,
+}
+
 #[derive(Deserialize)]
 struct Outcome<D> {
     #[serde(default = "Option::default")]
@@ -52,20 +58,20 @@ impl GitHub {
         }
     }
 
-    /// Sends a mutation and returns its data; `done` says whether these show that it took effect, whatever errors came
-    /// with them. `size` is about how long the variables are in JSON.
+    /// Sends a mutation, which takes `$input`, and returns its data; `done` says whether these show that it took effect,
+    /// whatever errors came with them. `size` is about how long the input is in JSON.
     pub(super) async fn mutate<D: DeserializeOwned>(
         &self,
         token: &Token,
         (route, query): (&'static str, &str),
-        variables: impl Serialize,
+        input: impl Serialize,
         size: usize,
         done: impl Fn(&D) -> bool,
     ) -> Result<D> {
         let url = self.inner.settings.graphql_url.clone();
         let call = Call::post(route, url)
             .upload()
-            .json(&Operation { query, variables }, size + query.len())?;
+            .json(&Operation { query, variables: Variables { input } }, size + query.len())?;
         let answer = self.send(&call, Some(token)).await.map_err(missing_endpoint)?;
         let outcome: Outcome<D> = answer.read()?;
         if let Some(data) = outcome.data.filter(done) {

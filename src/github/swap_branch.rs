@@ -1,7 +1,6 @@
 //! Moving a branch only from where it is expected to be: GraphQL's `updateRefs`.
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{GitHub, error::Result};
 use crate::domain::{BranchName, ObjectId, Token};
@@ -9,11 +8,6 @@ use crate::domain::{BranchName, ObjectId, Token};
 const ROUTE: &str = "updateRefs";
 const MUTATION: &str = "mutation ($input: UpdateRefsInput!) { \
                         updateRefs(input: $input) { clientMutationId } }";
-
-#[derive(Serialize)]
-struct Variables<'a> {
-    input: Input<'a>,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,7 +50,7 @@ impl GitHub {
         };
         let input = Input { repository_id: repository, ref_updates: [update] };
         let done = |data: &Data| data.update_refs.is_some();
-        self.mutate(token, (ROUTE, MUTATION), Variables { input }, 0, done).await?;
+        self.mutate(token, (ROUTE, MUTATION), input, 0, done).await?;
         Ok(())
     }
 }
