@@ -5,11 +5,14 @@ use std::{env, error::Error, fs, path::PathBuf};
 use prost::Message;
 
 /// Messages that carry a secret: `proto.rs` writes their Debug by hand.
-const SECRET_MESSAGES: [&str; 4] = [
+const SECRET_MESSAGES: [&str; 7] = [
     ".ghbroker.v1.RegisterInstallationRequest",
     ".ghbroker.v1.SetPatRequest",
     ".ghbroker.v1.GetRepoTokenResponse",
     ".ghbroker.v1.ReportRejectedTokenRequest",
+    ".ghbroker.v1.BeginInstallationResponse",
+    ".ghbroker.v1.BeginOAuthResponse",
+    ".ghbroker.v1.CompleteOAuthRequest",
 ];
 
 #[allow(clippy::disallowed_methods, reason = "cargo tells a build script by the environment")]

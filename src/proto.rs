@@ -24,7 +24,32 @@ impl fmt::Debug for RegisterInstallationRequest {
             .field("setup_action", &self.setup_action())
             .field("code", &REDACTED)
             .field("expected_github_login", &self.expected_github_login)
+            .field("state", &REDACTED)
             .finish()
+    }
+}
+
+impl fmt::Debug for BeginInstallationResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BeginInstallationResponse")
+            .field("expire_time", &self.expire_time)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BeginOAuthResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BeginOAuthResponse")
+            .field("expire_time", &self.expire_time)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for CompleteOAuthRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompleteOAuthRequest")
+            .field("account", &self.account)
+            .finish_non_exhaustive()
     }
 }
 

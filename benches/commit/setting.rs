@@ -74,6 +74,7 @@ impl Setting {
         let install = RegisterInstallationRequest {
             account: ACCOUNT.into(),
             installation_id: INSTALLATION as i64,
+            expected_github_login: "acme".into(),
             ..Default::default()
         };
         broker.register_installation(install).await?;

@@ -61,8 +61,8 @@ impl Calls {
             account: account.name.to_owned(),
             installation_id,
             setup_action: SetupAction::Install.into(),
-            code: String::new(),
             expected_github_login: account.name.to_owned(),
+            ..RegisterInstallationRequest::default()
         };
         let answer = self.broker.register_installation(request).await?.into_inner();
         let installation = answer.installation.ok_or("no installation in the answer")?;

@@ -15,6 +15,8 @@ mod m20261101_000003_bindings;
 mod m20261101_000004_commit_requests;
 mod m20261101_000005_binding_branches;
 mod m20261121_000006_tried_heads;
+mod m20261121_000007_connecting;
+mod m20261121_000008_credential_switches;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261101_000004_commit_requests::Migration),
             Box::new(m20261101_000005_binding_branches::Migration),
             Box::new(m20261121_000006_tried_heads::Migration),
+            Box::new(m20261121_000007_connecting::Migration),
+            Box::new(m20261121_000008_credential_switches::Migration),
         ]
     }
 }

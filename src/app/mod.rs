@@ -34,7 +34,7 @@ pub use signal::until_signal;
 use crate::{
     audit::Audit,
     auth::Authenticator,
-    broker::{Broker, Parts, tokens},
+    broker::{Broker, Parts, keep_users_fresh, tokens},
     config::Config,
     domain::{Clock, Policy},
     github::GitHub,
@@ -79,6 +79,7 @@ pub async fn run(
         clock: clock.clone(),
         policy,
         audit: audit.clone(),
+        connecting: config.connecting,
         commit_trailers: config.commit_trailers,
     });
 
@@ -103,6 +104,7 @@ pub async fn run(
     health::ready(&reporter, true).await;
     let mut background = followed;
     background.spawn(tokens::keep_fresh(broker.tokens().clone()));
+    background.spawn(keep_users_fresh(broker.clone(), clock.clone()));
     background.spawn(health::follow(reporter.clone(), store.clone(), clock.clone()));
     background.spawn(prune::requests(store, clock));
     info!("ready");

@@ -22,5 +22,11 @@ pub(super) async fn requests(store: Store, clock: Arc<dyn Clock>) {
                 warn!(%error, "the answers of old commits are still kept; tried again in an hour")
             }
         }
+        match store.prune_attempts(clock.now()).await {
+            Ok(count) => debug!(count, "forgot browsers that did not come back from GitHub"),
+            Err(error) => {
+                warn!(%error, "browsers that did not come back are still kept; tried again in an hour")
+            }
+        }
     }
 }

@@ -12,7 +12,8 @@ use super::{
 use crate::{
     audit::{Decision, Phase, Record},
     domain::{
-        AccountId, Binding, BranchName, Caller, Grant, Method, Permissions, RepoName, RepoPath,
+        AccountId, Binding, BranchName, Caller, Grant, Method, Permissions, Policy, RepoName,
+        RepoPath,
     },
 };
 
@@ -44,8 +45,24 @@ impl Trail {
 /// clone.
 #[derive(Clone, Debug)]
 pub struct Call {
+    caller: Caller,
     grant: Grant,
     pub(super) trail: Trail,
+}
+
+/// A call that the policy allows for some accounts, without naming one. Only [`Broker::admit_for_any`] makes it.
+#[derive(Clone, Debug)]
+pub struct AnyAccount {
+    caller: Caller,
+    method: Method,
+    policy: Arc<Policy>,
+}
+
+impl AnyAccount {
+    /// Whether an account is one of them.
+    pub(super) fn may_see(&self, account: &AccountId) -> bool {
+        self.policy.admit(&self.caller, self.method, account).is_some()
+    }
 }
 
 impl Broker {
@@ -73,6 +90,26 @@ impl Broker {
         self.conclude(trail, None).await
     }
 
+    /// Lets a call in that is for all accounts that the caller may see: of others nothing is in its answer.
+    pub async fn admit_for_any(
+        &self,
+        trail: &Trail,
+        caller: &Caller,
+        method: Method,
+    ) -> Result<AnyAccount, Error> {
+        let policy = self.inner.parts.policy.load_full();
+        let rule = policy.may_call(caller, method).map(str::to_owned);
+        let rule = rule.ok_or_else(|| {
+            trail.note(|record| record.decision = Some(Decision::Deny));
+            not_allowed(&caller.to_string(), method.name())
+        })?;
+        trail.note(|record| {
+            record.decision = Some(Decision::Allow);
+            record.rule = Some(rule);
+        });
+        Ok(AnyAccount { caller: caller.clone(), method, policy })
+    }
+
     /// Lets a call in, or not. Only the policy is asked: what the answer is does not depend on whether there is such an
     /// account. What changes something is in the audit from here on.
     pub async fn admit(
@@ -95,7 +132,7 @@ impl Broker {
         if method.changes() {
             self.write(trail, Phase::Begin).await?;
         }
-        Ok(Call { grant, trail: trail.clone() })
+        Ok(Call { caller: caller.clone(), grant, trail: trail.clone() })
     }
 
     /// Writes the end of a call into the audit: before its answer leaves, which it must not if this fails. `reason` is the
@@ -122,6 +159,11 @@ impl Call {
     /// The account that it is for.
     pub fn account(&self) -> &AccountId {
         self.grant.account()
+    }
+
+    /// Who calls.
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Who calls, and the call's id in log and audit.
@@ -217,7 +259,7 @@ impl Call {
         if grant.rule() != self.grant.rule() {
             self.trail.note(|record| record.rule = Some(grant.rule().to_owned()));
         }
-        Self { grant, trail: self.trail.clone() }
+        Self { caller: self.caller.clone(), grant, trail: self.trail.clone() }
     }
 
     fn deny(&self) {

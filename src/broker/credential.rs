@@ -3,37 +3,61 @@
 use super::{
     Broker,
     error::{Error, Reason},
+    refusal,
 };
 use crate::{
     audit::Record,
     crypto::Place,
     domain::{
-        AccountId, ConnectionStatus, CredentialSource, Installation, InstallationId, Pat,
-        SealedSecret, Token,
+        AccountId, Choice, ConnectionStatus, CredentialSource, Installation, InstallationId,
+        OAuthUser, Pat, PatKind, SealedSecret, Token,
     },
     store::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE},
 };
 
-/// What an account reaches GitHub with. An installation comes before a token: it is narrower and shorter-lived.
+/// What an account reaches GitHub with. An installation comes before a user's token: it is narrower and shorter-lived.
 pub(super) enum Credential {
     /// An App installation, and its state as last seen.
     App { id: InstallationId, status: ConnectionStatus },
-    /// A personal access token.
-    Pat(Box<OpenPat>),
+    /// A token of a user: by OAuth, or a personal access token.
+    User(Box<UserToken>),
 }
 
-/// A stored personal access token, decrypted for one call.
-pub(super) struct OpenPat {
+/// A stored token of a user, decrypted for one call.
+pub(super) struct UserToken {
     pub token: Token,
-    pub about: Pat,
-    pub row_id: String,
+    pub kind: UserTokenKind,
+    /// Scopes, where GitHub says them.
+    pub scopes: Vec<String>,
+    /// When it ends, or is renewed.
+    pub expires_at: Option<time::OffsetDateTime>,
+    pub fingerprint: String,
+    pub status: ConnectionStatus,
+    /// The row that it is of.
+    pub sealed: SealedSecret,
+}
+
+/// Where a user's token is from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum UserTokenKind {
+    OAuth,
+    Pat(PatKind),
+}
+
+impl UserToken {
+    pub fn source(&self) -> CredentialSource {
+        match self.kind {
+            UserTokenKind::OAuth => CredentialSource::OAuthUser,
+            UserTokenKind::Pat(_) => CredentialSource::Pat,
+        }
+    }
 }
 
 impl Credential {
     pub fn source(&self) -> CredentialSource {
         match self {
             Self::App { .. } => CredentialSource::AppInstallation,
-            Self::Pat(_) => CredentialSource::Pat,
+            Self::User(user) => user.source(),
         }
     }
 
@@ -43,6 +67,33 @@ impl Credential {
         if let Self::App { id, .. } = self {
             record.installation_id = Some(id.0);
         }
+    }
+}
+
+/// All that an account is connected with.
+pub(super) struct Held {
+    pub installation: Option<Installation>,
+    pub user: Option<(OAuthUser, SealedSecret)>,
+    pub pat: Option<(Pat, SealedSecret)>,
+}
+
+impl Held {
+    pub fn is_empty(&self) -> bool {
+        self.installation.is_none() && self.user.is_none() && self.pat.is_none()
+    }
+
+    /// Which of it is used.
+    pub fn choice(&self, fallback: bool, now: time::OffsetDateTime) -> Choice {
+        let installation = self.installation.as_ref().map(Installation::state);
+        let user = self.user.as_ref().map(|(user, _)| user.state(now));
+        let pat = self.pat.as_ref().map(|(pat, _)| pat.state(now));
+        let all = [
+            (CredentialSource::AppInstallation, installation),
+            (CredentialSource::OAuthUser, user),
+            (CredentialSource::Pat, pat),
+        ];
+        let held = all.into_iter().filter_map(|(source, status)| Some((source, status?)));
+        Choice::of(held, fallback)
     }
 }
 
@@ -59,46 +110,108 @@ impl Broker {
     /// The credential that `account` uses now.
     pub(super) async fn credential(&self, account: &AccountId) -> Result<Credential, Error> {
         let installation = self.store().installation(account).await?;
-        if let Some(Installation { id: Some(id), status, .. }) = installation {
-            return Ok(Credential::App { id, status });
+        if let Some(Installation { id: Some(id), status, enabled: true, .. }) = &installation
+            && (*status == ConnectionStatus::Active || !self.connecting().fallback)
+        {
+            return Ok(Credential::App { id: *id, status: *status });
         }
-        match self.store().pat(account).await? {
-            Some((about, sealed)) => Ok(Credential::Pat(Box::new(self.open_pat(about, &sealed)?))),
-            None if installation.is_some() => Err(Error::new(
-                Reason::InstallationPending,
-                "the App waits for the approval of an owner of the GitHub organization",
-            )),
-            None => Err(not_connected()),
+        let mut held = self.held_beside(account, installation).await?;
+        let mut choice = held.choice(self.connecting().fallback, self.now());
+        if self.may_have_changed(&held, &choice) && self.look_again(account, &mut held).await {
+            choice = held.choice(self.connecting().fallback, self.now());
+        }
+        match (choice.source, held) {
+            (
+                Some(CredentialSource::AppInstallation),
+                Held { installation: Some(Installation { id: Some(id), status, .. }), .. },
+            ) => Ok(Credential::App { id, status }),
+            (Some(CredentialSource::OAuthUser), Held { user: Some((user, sealed)), .. }) => {
+                Ok(Credential::User(Box::new(self.oauth_token(user, sealed).await?)))
+            }
+            (Some(CredentialSource::Pat), Held { pat: Some((pat, sealed)), .. }) => {
+                Ok(Credential::User(Box::new(self.open_pat(pat, sealed)?)))
+            }
+            (_, held) => Err(none_of(&held)),
         }
     }
 
-    pub(super) fn open_pat(&self, about: Pat, sealed: &SealedSecret) -> Result<OpenPat, Error> {
+    /// All that `account` is connected with.
+    pub(super) async fn held(&self, account: &AccountId) -> Result<Held, Error> {
+        let installation = self.store().installation(account).await?;
+        self.held_beside(account, installation).await
+    }
+
+    async fn held_beside(
+        &self,
+        account: &AccountId,
+        installation: Option<Installation>,
+    ) -> Result<Held, Error> {
+        let user = self.store().oauth_user(account).await?;
+        let pat = self.store().pat(account).await?;
+        Ok(Held { installation, user, pat })
+    }
+
+    pub(super) fn open_pat(&self, about: Pat, sealed: SealedSecret) -> Result<UserToken, Error> {
         let place = pat_place(&about.account, &sealed.row_id, sealed.row_version);
-        let plain = self.inner.parts.keys.open(&place, sealed).map_err(Error::internal)?;
+        let plain = self.inner.parts.keys.open(&place, &sealed).map_err(Error::internal)?;
         let token = std::str::from_utf8(&plain).map_err(Error::internal)?.to_owned();
-        Ok(OpenPat { token: Token::new(token), about, row_id: sealed.row_id.clone() })
+        Ok(UserToken {
+            token: Token::new(token),
+            kind: UserTokenKind::Pat(about.kind),
+            status: about.state(self.now()),
+            scopes: about.scopes,
+            expires_at: about.expires_at,
+            fingerprint: about.fingerprint,
+            sealed,
+        })
     }
 
     /// GitHub blocks a user for a while after many refused calls: a token known to be refused is not tried again.
-    pub(super) fn usable(&self, pat: &OpenPat) -> Result<(), Error> {
-        let ended = pat.about.expires_at.is_some_and(|end| end <= self.now());
-        if ended || pat.about.status != ConnectionStatus::Active {
-            let why = if ended { "has expired" } else { "was refused by GitHub" };
-            return Err(Error::new(
-                Reason::CredentialRejected,
-                format!(
-                    "the personal access token (…{}) {why}; store a new one with SetPat",
-                    pat.about.fingerprint
-                ),
-            ));
+    pub(super) fn usable(&self, user: &UserToken) -> Result<(), Error> {
+        if user.status == ConnectionStatus::Active {
+            return Ok(());
         }
-        Ok(())
+        let why = match user.status {
+            ConnectionStatus::Expired => "has expired",
+            _ => "was refused by GitHub",
+        };
+        let message = match user.kind {
+            UserTokenKind::OAuth => {
+                format!("{} {why}; {}", user.source().noun(), refusal::CONNECT_AGAIN)
+            }
+            UserTokenKind::Pat(_) => format!(
+                "the personal access token (…{}) {why}; store a new one with SetPat",
+                user.fingerprint
+            ),
+        };
+        Err(Error::new(Reason::CredentialRejected, message))
     }
+}
+
+/// Why there is no credential to use.
+fn none_of(held: &Held) -> Error {
+    let off = |enabled: bool| !enabled;
+    let switched_off = held.installation.as_ref().is_some_and(|i| off(i.enabled))
+        || held.user.as_ref().is_some_and(|(user, _)| off(user.enabled))
+        || held.pat.as_ref().is_some_and(|(pat, _)| off(pat.enabled));
+    if switched_off {
+        return Error::new(
+            Reason::CredentialDisabled,
+            "all that this account is connected with is switched off; switch it on with SetCredentialEnabled",
+        );
+    }
+    if held.installation.is_some() {
+        return Error::new(
+            Reason::InstallationPending,
+            "the App waits for the approval of an owner of the GitHub organization",
+        );
+    }
+    not_connected()
 }
 
 pub(super) fn not_connected() -> Error {
     Error::new(
         Reason::AccountNotConnected,
-        "this account is not connected to GitHub; call RegisterInstallation or SetPat first",
+        "this account is not connected to GitHub; call BeginInstallation, BeginOAuth or SetPat first",
     )
 }

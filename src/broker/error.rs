@@ -25,6 +25,8 @@ pub enum Reason {
     RepoNotAccessible,
     /// The installation belongs to another account.
     InstallationTaken,
+    /// There is a repository of that name.
+    RepoExists,
     /// The branch is not the binding's.
     BranchNotAllowed,
     /// The path is protected.
@@ -39,10 +41,14 @@ pub enum Reason {
     InstallationPending,
     /// The installation could not be proven to be the account's.
     InstallationNotOwned,
+    /// Nothing says whose the installation is.
+    InstallationNotProven,
     /// The credential lacks a permission.
     PermissionNotGranted,
     /// GitHub refuses the credential.
     CredentialRejected,
+    /// All that the account is connected with is switched off.
+    CredentialDisabled,
     /// The organization wants single sign-on for the credential.
     SsoRequired,
     /// The repository has another name now.
@@ -57,6 +63,8 @@ pub enum Reason {
     RefusedByRules,
     /// GitHub refuses it for another reason, which the message has.
     RefusedByGithub,
+    /// No credential of the account can create this repository.
+    CreateNotPossible,
     /// Production has everything that staging has.
     NothingToPromote,
     /// The branch is not at the expected commit.
@@ -83,6 +91,56 @@ pub enum Reason {
     MalformedRequest,
     /// A fault of the broker or its configuration.
     Internal,
+}
+
+impl Reason {
+    /// The word of the contract.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::CallerNotAuthenticated => "CALLER_NOT_AUTHENTICATED",
+            Self::CallerKeysUnavailable => "CALLER_KEYS_UNAVAILABLE",
+            Self::CallerNotAllowed => "CALLER_NOT_ALLOWED",
+            Self::AuditUnavailable => "AUDIT_UNAVAILABLE",
+            Self::InvalidField => "INVALID_FIELD",
+            Self::AccountNotConnected => "ACCOUNT_NOT_CONNECTED",
+            Self::RepoNotAccessible => "REPO_NOT_ACCESSIBLE",
+            Self::InstallationTaken => "INSTALLATION_TAKEN",
+            Self::RepoExists => "REPO_EXISTS",
+            Self::BranchNotAllowed => "BRANCH_NOT_ALLOWED",
+            Self::PathNotAllowed => "PATH_NOT_ALLOWED",
+            Self::TokenNotAllowed => "TOKEN_NOT_ALLOWED",
+            Self::AppNotConfigured => "APP_NOT_CONFIGURED",
+            Self::InstallationGone => "INSTALLATION_GONE",
+            Self::InstallationSuspended => "INSTALLATION_SUSPENDED",
+            Self::InstallationPending => "INSTALLATION_PENDING",
+            Self::InstallationNotOwned => "INSTALLATION_NOT_OWNED",
+            Self::InstallationNotProven => "INSTALLATION_NOT_PROVEN",
+            Self::PermissionNotGranted => "PERMISSION_NOT_GRANTED",
+            Self::CredentialRejected => "CREDENTIAL_REJECTED",
+            Self::CredentialDisabled => "CREDENTIAL_DISABLED",
+            Self::SsoRequired => "SSO_REQUIRED",
+            Self::RepoMoved => "REPO_MOVED",
+            Self::RepoReadOnly => "REPO_READ_ONLY",
+            Self::BranchMissing => "BRANCH_MISSING",
+            Self::FileMissing => "FILE_MISSING",
+            Self::RefusedByRules => "REFUSED_BY_RULES",
+            Self::RefusedByGithub => "REFUSED_BY_GITHUB",
+            Self::CreateNotPossible => "CREATE_NOT_POSSIBLE",
+            Self::NothingToPromote => "NOTHING_TO_PROMOTE",
+            Self::HeadMoved => "HEAD_MOVED",
+            Self::RequestInProgress => "REQUEST_IN_PROGRESS",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::QuotaExceeded => "QUOTA_EXCEEDED",
+            Self::Overloaded => "OVERLOADED",
+            Self::GithubUnavailable => "GITHUB_UNAVAILABLE",
+            Self::DatabaseUnavailable => "DATABASE_UNAVAILABLE",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::MethodUnknown => "METHOD_UNKNOWN",
+            Self::CompressionUnknown => "COMPRESSION_UNKNOWN",
+            Self::MalformedRequest => "MALFORMED_REQUEST",
+            Self::Internal => "INTERNAL",
+        }
+    }
 }
 
 /// One wrong field of a request.

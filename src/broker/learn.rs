@@ -5,7 +5,7 @@ use tracing::warn;
 use super::{
     Broker,
     access::Access,
-    credential::Credential,
+    credential::{Credential, UserToken, UserTokenKind},
     error::{Error, Reason},
     refusal::{self, Context},
     tokens::MintError,
@@ -58,8 +58,8 @@ impl Broker {
 
     /// Explains a refused call on the repository of `access`.
     pub(super) async fn refused(&self, access: &Access, error: github::Error) -> Error {
-        if let (Kind::Unauthorized, Credential::Pat(pat)) = (&error.kind, &access.credential) {
-            self.note_pat(access.account(), &pat.row_id, ConnectionStatus::Revoked).await;
+        if let (Kind::Unauthorized, Credential::User(user)) = (&error.kind, &access.credential) {
+            self.note_user_token(access.account(), user, ConnectionStatus::Revoked).await;
         }
         access.context().explain(error)
     }
@@ -76,13 +76,21 @@ impl Broker {
         }
     }
 
-    pub(super) async fn note_pat(
+    pub(super) async fn note_user_token(
         &self,
         account: &AccountId,
-        row_id: &str,
+        user: &UserToken,
         status: ConnectionStatus,
     ) {
-        if let Err(error) = self.store().set_pat_status(account, row_id, status).await {
+        let noted = match user.kind {
+            UserTokenKind::OAuth => {
+                self.store().set_oauth_user_status(account, &user.sealed, status).await
+            }
+            UserTokenKind::Pat(_) => {
+                self.store().set_pat_status(account, &user.sealed.row_id, status).await
+            }
+        };
+        if let Err(error) = noted {
             warn!(%account, %error, "the token's state could not be stored");
         }
     }

@@ -1,7 +1,7 @@
 //! The use cases: what the broker does, free of gRPC.
 //!
 //! * [`call`]: the calls that are let in, and what is noted of them.
-//! * [`credential`]: which credential an account uses. [`access`]: its right to a repository. [`repo_token`]: the token for it;
+//! * [`credential`]: which credential an account uses. [`renewal`]: keeping a user's tokens fresh. [`access`]: its right to a repository. [`repo_token`]: the token for it;
 //!   [`probe`]: one that only looks.
 //! * [`tokens`]: the cache of installation tokens.
 //! * [`connect`]: registering, storing, binding, disconnecting.
@@ -9,6 +9,7 @@
 //! * [`vend`]: the answer to GetRepoToken.
 //! * [`commit`]: one commit to the staging branch, or to a work branch.
 //! * [`promote`]: the pull request from staging to production, or of a work branch.
+//! * [`seldom`]: what is done only so often.
 //! * [`error`], [`refusal`]: how they fail; [`learn`]: what a failure tells about the account.
 
 mod access;
@@ -21,30 +22,37 @@ mod learn;
 mod probe;
 mod promote;
 mod refusal;
+mod renewal;
 mod repo_token;
+mod seldom;
 pub mod tokens;
 mod vend;
 mod verify;
 
 use std::sync::Arc;
 
-pub use call::{Call, Trail};
+pub use call::{AnyAccount, Call, Trail};
 pub use commit::{CommitRequest, Committed, Counts};
-pub use connect::{BindRequest, Connection, Disconnected, RegisterRequest, SetupAction};
+pub use connect::{
+    BeginRequest, Begun, BindRequest, Callback, Connection, Disconnected, Landing, ListRequest,
+    Listed, Outcome, RegisterRequest, SetupAction, Summary,
+};
 pub use error::{Error, FieldViolation, Reason};
 pub use promote::{PromoteRequest, Promoted, Warning, WarningCode};
+pub use renewal::keep_users_fresh;
 pub use vend::{VendRequest, VendedToken};
 pub use verify::{Finding, FindingCode, FindingLevel, Findings, VerifyRequest};
 
 use crate::{
     audit::Audit,
     crypto::KeySet,
-    domain::{AccountId, Clock, Policy, RepoId},
+    domain::{AccountId, Clock, Connecting, Policy, RepoId},
     github::GitHub,
     store::Store,
 };
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
+use seldom::Seldom;
 use tokens::TokenCache;
 
 /// The broker: all use cases are its methods. Cheap to clone.
@@ -67,6 +75,8 @@ pub struct Parts {
     pub policy: Arc<ArcSwap<Policy>>,
     /// Where calls are written down.
     pub audit: Audit,
+    /// How accounts are connected.
+    pub connecting: Connecting,
     /// True if commits say at their end who asked for them.
     pub commit_trailers: bool,
 }
@@ -77,16 +87,27 @@ struct Inner {
     /// One commit at a time for each repository of an account: GitHub advises against parallel changes, and they would only
     /// race. Not across accounts: nobody can make another one wait.
     turns: DashMap<(AccountId, RepoId), Arc<tokio::sync::Mutex<()>>>,
-    /// When GitHub was asked whether it still takes an account's personal access token.
-    pats_asked_about: DashMap<AccountId, time::OffsetDateTime>,
+    /// Asking GitHub whether it still takes an account's own token.
+    token_checks: Seldom,
+    /// Looking at GitHub what became of an account's installation.
+    looks: Seldom,
+    /// When the token of each account's user was last used.
+    user_tokens_in_use: DashMap<AccountId, time::OffsetDateTime>,
 }
 
 impl Broker {
     /// A broker with an empty token cache.
     pub fn new(parts: Parts) -> Self {
         let tokens = TokenCache::new(parts.github.clone(), parts.clock.clone());
-        let (turns, pats_asked_about) = (DashMap::new(), DashMap::new());
-        Self { inner: Arc::new(Inner { parts, tokens, turns, pats_asked_about }) }
+        let inner = Inner {
+            parts,
+            tokens,
+            turns: DashMap::new(),
+            token_checks: Seldom::once_in(vend::ASK_EVERY),
+            looks: Seldom::once_in(connect::LOOK_EVERY),
+            user_tokens_in_use: DashMap::new(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The token cache, to be kept fresh by [`tokens::keep_fresh`].
@@ -100,6 +121,10 @@ impl Broker {
 
     fn store(&self) -> &Store {
         &self.inner.parts.store
+    }
+
+    fn connecting(&self) -> &Connecting {
+        &self.inner.parts.connecting
     }
 
     fn now(&self) -> time::OffsetDateTime {

@@ -41,7 +41,7 @@ impl Broker {
         bound: Option<RepoId>,
     ) -> Result<RepoToken, Error> {
         let id = match credential {
-            Credential::Pat(pat) => return Ok(RepoToken::from(&**pat)),
+            Credential::User(user) => return Ok(RepoToken::from(&**user)),
             Credential::App { id, .. } => *id,
         };
         let context = Context { source: credential.source(), repository };

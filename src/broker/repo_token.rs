@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::{
     Broker,
     access::Access,
-    credential::{Credential, OpenPat},
+    credential::{Credential, UserToken},
     error::{Error, Reason},
     refusal::{self, ReadOnly},
     tokens::{Key, MintError},
@@ -36,13 +36,13 @@ pub(super) struct RepoToken {
     pub only: Option<Vec<RepoId>>,
 }
 
-impl From<&OpenPat> for RepoToken {
-    fn from(pat: &OpenPat) -> Self {
+impl From<&UserToken> for RepoToken {
+    fn from(user: &UserToken) -> Self {
         Self {
-            token: pat.token.clone(),
-            expires_at: pat.about.expires_at,
+            token: user.token.clone(),
+            expires_at: user.expires_at,
             permissions: Permissions::NONE,
-            hashed: pat.token.hashed(),
+            hashed: user.token.hashed(),
             cache: None,
             repository: None,
             fresh: false,
@@ -77,7 +77,7 @@ impl RepoToken {
 }
 
 impl Broker {
-    /// A token for the repository of `access` with just `permissions`; with a PAT, the PAT. The audit will tell which.
+    /// A token for the repository of `access` with just `permissions`; with a user's token, that one. The audit will tell which.
     pub(super) async fn repo_token(
         &self,
         access: &Access,
@@ -99,12 +99,12 @@ impl Broker {
     ) -> Result<RepoToken, Error> {
         let (id, status) = match &access.credential {
             Credential::App { id, status } => (*id, *status),
-            Credential::Pat(pat) => {
-                self.usable(pat)?;
-                if lacks_workflow(pat, permissions) {
+            Credential::User(user) => {
+                self.usable(user)?;
+                if lacks_workflow(user, permissions) {
                     return Err(access.context().no_workflows());
                 }
-                return Ok(RepoToken::from(&**pat));
+                return Ok(RepoToken::from(&**user));
             }
         };
         let account = access.account();
@@ -174,15 +174,30 @@ impl Broker {
         let mut token = self.repo_token(access, permissions, min_ttl).await?;
         let mut seen = first(token.clone()).await;
         let rejected = matches!(&seen, Err(error) if error.kind == Kind::Unauthorized);
-        if rejected && self.inner.tokens.reject(access.account(), &token.token) {
-            // Somebody to whom it was handed out has revoked it: a new one works.
-            token = self.repo_token(access, permissions, min_ttl).await?;
+        if rejected && let Some(now) = self.instead_of(access, &token).await? {
+            token = self.repo_token(&now, permissions, min_ttl).await?;
             seen = first(token.clone()).await;
         }
         match seen {
             Ok(found) => Ok((token, found)),
             Err(error) => Err(self.refused(access, error).await),
         }
+    }
+
+    /// What to work with in place of a token that GitHub has refused, if there is anything else.
+    async fn instead_of(
+        &self,
+        access: &Access,
+        refused: &RepoToken,
+    ) -> Result<Option<Access>, Error> {
+        let now = self.access(&access.call, Some(&access.binding.repository)).await?;
+        let another = match &now.credential {
+            // Somebody to whom it was handed out has revoked it: a new one works.
+            Credential::App { .. } => self.inner.tokens.reject(access.account(), &refused.token),
+            // Renewed meanwhile, maybe by another replica, or connected anew.
+            Credential::User(user) => user.token.hashed() != refused.hashed,
+        };
+        Ok(another.then_some(now))
     }
 
     /// Looks at a repository: the first thing that is done with a token.
@@ -202,9 +217,9 @@ impl Broker {
 
 /// Whether a classic token is known not to have the scope that workflow files take: GitHub's own answer is that there is no
 /// such thing.
-fn lacks_workflow(pat: &OpenPat, permissions: Permissions) -> bool {
+fn lacks_workflow(user: &UserToken, permissions: Permissions) -> bool {
     let needed = permissions.level(Permission::WORKFLOWS).is_some();
-    let scopes = &pat.about.scopes;
+    let scopes = &user.scopes;
     needed && !scopes.is_empty() && scopes.iter().all(|scope| scope != "workflow")
 }
 

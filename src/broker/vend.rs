@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use dashmap::Entry;
 use time::OffsetDateTime;
 use tracing::info;
 
 use super::{
     Broker, Call,
-    credential::Credential,
+    credential::{Credential, UserToken},
     error::{Error, Reason},
     refusal,
 };
@@ -19,7 +18,7 @@ use crate::{
 };
 
 /// GitHub is not asked more often about one account's token, however often it is reported.
-const ASK_EVERY: Duration = Duration::from_secs(10);
+pub(super) const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -41,7 +40,7 @@ pub struct VendedToken {
     pub expires_at: Option<OffsetDateTime>,
     /// What it is.
     pub source: CredentialSource,
-    /// What GitHub granted; empty for a PAT, which says nothing about itself.
+    /// What GitHub granted; empty for a user's token, which says nothing about itself.
     pub permissions: Permissions,
     /// The repository, by the name that it has now.
     pub repository: RepoName,
@@ -57,17 +56,22 @@ impl Broker {
         let call = call.for_permissions(request.permissions)?;
         let access = self.access(&call, request.repository.as_ref()).await?;
         let source = access.credential.source();
-        if matches!(access.credential, Credential::Pat(_)) {
+        if matches!(access.credential, Credential::User(_)) {
             access.call.for_unnarrowed_token().ok_or_else(|| {
                 Error::new(
                     Reason::TokenNotAllowed,
-                    "this account is connected by a personal access token, which cannot be narrowed to a repository, \
-                     and no rule of the broker's policy lets this caller have such tokens; connect it by App installation",
+                    format!(
+                        "this account is connected by {}, which cannot be narrowed to a repository, and no rule of the \
+                         broker's policy lets this caller have such tokens; connect it by App installation",
+                        source.noun()
+                    ),
                 )
             })?;
         }
         let granted = self.repo_token(&access, request.permissions, request.min_ttl).await?;
-        let stale = granted.cache == Some(Cache::Stale);
+        let ends_early = |end: OffsetDateTime| end - self.now() < request.min_ttl;
+        let stale =
+            granted.cache == Some(Cache::Stale) || granted.expires_at.is_some_and(ends_early);
         // Somebody else may have taken the bound name over: callers must not clone from there.
         let repository = granted.repository.unwrap_or(access.binding.repository);
         info!(
@@ -86,31 +90,27 @@ impl Broker {
         })
     }
 
-    /// Forgets a token that a caller says GitHub answered 401 to: a cached one, or the stored personal access token once
+    /// Forgets a token that a caller says GitHub answered 401 to: a cached one, or the stored token of a user once
     /// GitHub itself says so.
     pub async fn reject_token(&self, call: &Call, token: &Token) -> Result<bool, Error> {
         let account = call.account();
         call.trail.note(|record| record.hashed_token = Some(token.hashed()));
-        let dropped =
-            self.inner.tokens.reject(account, token) || self.pat_is_dead(account, token).await?;
+        let dropped = self.inner.tokens.reject(account, token)
+            || self.own_token_is_dead(account, token).await?;
         info!(%account, dropped, "a caller reports a rejected token");
         Ok(dropped)
     }
 
     /// Asks GitHub about the account's own token. One that it refuses is not used any more: without a person's doing
     /// there is no other one, so that a caller's word is not enough.
-    async fn pat_is_dead(&self, account: &AccountId, token: &Token) -> Result<bool, Error> {
-        let Some((about, sealed)) = self.store().pat(account).await? else { return Ok(false) };
-        let pat = self.open_pat(about, &sealed)?;
-        if pat.token.hashed() != token.hashed() || self.usable(&pat).is_err() {
-            return Ok(false);
-        }
-        if !self.may_ask_about_pat(account) {
+    async fn own_token_is_dead(&self, account: &AccountId, token: &Token) -> Result<bool, Error> {
+        let Some(own) = self.own_token(account, token).await? else { return Ok(false) };
+        if self.usable(&own).is_err() || !self.inner.token_checks.may(account, self.now()) {
             return Ok(false);
         }
         match self.github().user(token).await {
             Err(error) if error.kind == Kind::Unauthorized => {
-                self.note_pat(account, &pat.row_id, ConnectionStatus::Revoked).await;
+                self.note_user_token(account, &own, ConnectionStatus::Revoked).await;
                 Ok(true)
             }
             Ok(_) => Ok(false),
@@ -118,15 +118,17 @@ impl Broker {
         }
     }
 
-    fn may_ask_about_pat(&self, account: &AccountId) -> bool {
-        let (asked, now) = (&self.inner.pats_asked_about, self.now());
-        asked.retain(|_, at| now - *at < ASK_EVERY);
-        match asked.entry(account.clone()) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(place) => {
-                place.insert(now);
-                true
-            }
-        }
+    /// The stored token of a user that `token` is, if it is one of the account's.
+    async fn own_token(
+        &self,
+        account: &AccountId,
+        token: &Token,
+    ) -> Result<Option<UserToken>, Error> {
+        let pat = self.store().pat(account).await?;
+        let pat = pat.map(|(pat, sealed)| self.open_pat(pat, sealed)).transpose()?;
+        let user = self.store().oauth_user(account).await?;
+        let user = user.map(|(user, sealed)| self.open_oauth_token(&user, sealed)).transpose()?;
+        let hash = token.hashed();
+        Ok([pat, user].into_iter().flatten().find(|own| own.token.hashed() == hash))
     }
 }

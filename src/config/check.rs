@@ -43,6 +43,7 @@ pub(super) fn check(flags: &Flags, file: File) -> Result<Config, Mistakes> {
     let database_url = checker.database_url();
     let keys = checker.keys();
     let github = checker.github();
+    let connecting = checker.connecting();
     let commit_trailers = checker.file.switch("commits.trailers").unwrap_or(false);
     let log = checker.log();
 
@@ -60,6 +61,7 @@ pub(super) fn check(flags: &Flags, file: File) -> Result<Config, Mistakes> {
                 policy,
                 audit,
                 limits,
+                connecting,
                 commit_trailers,
                 database_url,
                 keys,

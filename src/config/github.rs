@@ -53,17 +53,22 @@ impl Checker<'_> {
     /// GitHub is reached over TLS, but for a simulator on this machine.
     fn url(&mut self, (key, given): (&str, Option<String>), default: &str) -> Option<Url> {
         let url: Url = self.take(key, given.as_deref().unwrap_or(default).parse())?;
+        if self.is_safe(&url) {
+            return Some(url);
+        }
+        self.wrong(format!("{key} must be an https:// address (http:// only on loopback)"));
+        None
+    }
+
+    /// Whether nobody on the way can read what is sent there.
+    pub(super) fn is_safe(&self, url: &Url) -> bool {
         let loopback = match url.host() {
             Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
             Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
             Some(url::Host::Domain(name)) => name == "localhost",
             None => false,
         };
-        if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
-            return Some(url);
-        }
-        self.wrong(format!("{key} must be an https:// address (http:// only on loopback)"));
-        None
+        url.scheme() == "https" || (url.scheme() == "http" && loopback)
     }
 
     fn app(&mut self) -> Option<AppIdentity> {
@@ -103,6 +108,7 @@ impl Checker<'_> {
     fn oauth(&mut self) -> Option<OAuthClient> {
         let client_id = self.file.text("github.oauth.client_id");
         let path = self.file.text("github.oauth.client_secret");
+        let scopes = self.file.texts("github.oauth.scopes").unwrap_or_default();
         if !self.file.has("github.oauth") {
             return None;
         }
@@ -114,6 +120,6 @@ impl Checker<'_> {
         let bytes = self.read("github.oauth.client_secret", Path::new(&path?))?;
         let secret = self.take("github.oauth.client_secret", std::str::from_utf8(&bytes))?;
         let client_secret = Token::new(secret.trim().to_owned());
-        Some(OAuthClient { client_id: client_id?, client_secret })
+        Some(OAuthClient { client_id: client_id?, client_secret, scopes })
     }
 }

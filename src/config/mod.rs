@@ -2,11 +2,12 @@
 //!
 //! * [`Flags`]: flags and environment variables (clap reads both).
 //! * [`file`]: the TOML file.
-//! * [`check`]: both together become a [`Config`], with every file that it names read; [`auth`], [`github`],
+//! * [`check`]: both together become a [`Config`], with every file that it names read; [`auth`], [`connect`], [`github`],
 //!   [`limits`] and [`tls`] are sections of it.
 
 mod auth;
 mod check;
+mod connect;
 mod file;
 mod flags;
 mod github;
@@ -21,12 +22,13 @@ use std::{
 
 pub use flags::Flags;
 use secrecy::SecretString;
+use url::Url;
 
 use crate::{
     audit::Target,
     auth::{Required, TlsFiles, read_file},
     crypto::KeySet,
-    domain::{Limits, Policy},
+    domain::{Connecting, Limits, Policy},
     github::Settings,
 };
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub audit: Target,
     /// How much is taken on at once, and for how long.
     pub limits: Limits,
+    /// How accounts are connected.
+    pub connecting: Connecting,
     /// True if commits say at their end who asked for them.
     pub commit_trailers: bool,
     /// The database's URL, which may carry a password.
@@ -137,6 +141,10 @@ impl Config {
             format!(
                 "oauth:       {}",
                 or_none(self.github.oauth.as_ref().map(|oauth| oauth.client_id.clone()))
+            ),
+            format!(
+                "callback:    {}",
+                or_none(self.connecting.callback_url.as_ref().map(Url::to_string))
             ),
             format!(
                 "log:         {} as {}",

@@ -19,6 +19,8 @@ impl std::fmt::Display for InstallationId {
 pub enum CredentialSource {
     /// A GitHub App installation.
     AppInstallation,
+    /// A user's authorization.
+    OAuthUser,
     /// A personal access token.
     Pat,
 }
@@ -28,7 +30,17 @@ impl CredentialSource {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AppInstallation => "app_installation",
+            Self::OAuthUser => "oauth_user",
             Self::Pat => "pat",
+        }
+    }
+
+    /// What people call it.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::AppInstallation => "the App installation",
+            Self::OAuthUser => "the user's authorization (OAuth)",
+            Self::Pat => "the personal access token",
         }
     }
 }
@@ -42,6 +54,8 @@ pub enum ConnectionStatus {
     PendingApproval,
     /// The installation is suspended at GitHub.
     Suspended,
+    /// The platform has switched it off.
+    Disabled,
     /// The token is past its expiry.
     Expired,
     /// GitHub no longer accepts it.
@@ -50,8 +64,14 @@ pub enum ConnectionStatus {
 
 impl ConnectionStatus {
     /// Every state, for parsing and tests.
-    pub const ALL: [Self; 5] =
-        [Self::Active, Self::PendingApproval, Self::Suspended, Self::Expired, Self::Revoked];
+    pub const ALL: [Self; 6] = [
+        Self::Active,
+        Self::PendingApproval,
+        Self::Suspended,
+        Self::Disabled,
+        Self::Expired,
+        Self::Revoked,
+    ];
 
     /// Name in the database and in logs.
     pub fn as_str(self) -> &'static str {
@@ -59,6 +79,7 @@ impl ConnectionStatus {
             Self::Active => "active",
             Self::PendingApproval => "pending_approval",
             Self::Suspended => "suspended",
+            Self::Disabled => "disabled",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
         }
@@ -78,8 +99,82 @@ pub struct Installation {
     pub github_login: String,
     /// State, as last seen.
     pub status: ConnectionStatus,
+    /// False if the platform has switched it off.
+    pub enabled: bool,
+    /// The page on which it is configured; empty while approval is pending.
+    pub settings_url: String,
     /// When it was bound to the account.
     pub registered_at: OffsetDateTime,
+}
+
+impl Installation {
+    /// Its state with the platform's switch.
+    pub fn state(&self) -> ConnectionStatus {
+        switched(self.enabled, self.status)
+    }
+}
+
+/// What is switched off is nothing else.
+fn switched(enabled: bool, status: ConnectionStatus) -> ConnectionStatus {
+    if enabled { status } else { ConnectionStatus::Disabled }
+}
+
+/// What is over does not work any more, whatever was last seen.
+fn ended(
+    status: ConnectionStatus,
+    end: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> ConnectionStatus {
+    match end {
+        Some(end) if end <= now && status == ConnectionStatus::Active => ConnectionStatus::Expired,
+        _ => status,
+    }
+}
+
+/// An installation that an organization owner was asked for, and how it will be known for the account's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Awaited {
+    /// Owner of this record.
+    pub account: AccountId,
+    /// Login of the organization that the platform knows to be this account's.
+    pub expected_login: Option<String>,
+    /// GitHub's id of the user who asked for it, if that was proven.
+    pub requester_id: Option<i64>,
+    /// When it was asked for.
+    pub since: OffsetDateTime,
+}
+
+/// A user's authorization by "Connect GitHub", without its tokens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OAuthUser {
+    /// Owner of this record.
+    pub account: AccountId,
+    /// Login of the user, as last seen.
+    pub login: String,
+    /// GitHub's id of the user.
+    pub user_id: i64,
+    /// Scopes of an OAuth App's token; empty for a GitHub App's.
+    pub scopes: Vec<String>,
+    /// End of the token in use, if it has one.
+    pub expires_at: Option<OffsetDateTime>,
+    /// Until when it can be renewed; none if it never ends.
+    pub refresh_expires_at: Option<OffsetDateTime>,
+    /// Last 4 characters of the token in use.
+    pub fingerprint: String,
+    /// State, as last seen.
+    pub status: ConnectionStatus,
+    /// False if the platform has switched it off.
+    pub enabled: bool,
+    /// When the user authorized.
+    pub connected_at: OffsetDateTime,
+}
+
+impl OAuthUser {
+    /// Its state with the platform's switch: it has ended when it cannot be renewed any more.
+    pub fn state(&self, now: OffsetDateTime) -> ConnectionStatus {
+        let end = self.expires_at.and(self.refresh_expires_at);
+        switched(self.enabled, ended(self.status, end, now))
+    }
 }
 
 /// Kind of a personal access token.
@@ -132,8 +227,17 @@ pub struct Pat {
     pub fingerprint: String,
     /// State, as last seen.
     pub status: ConnectionStatus,
+    /// False if the platform has switched it off.
+    pub enabled: bool,
     /// When it was stored.
     pub registered_at: OffsetDateTime,
+}
+
+impl Pat {
+    /// Its state with the platform's switch.
+    pub fn state(&self, now: OffsetDateTime) -> ConnectionStatus {
+        switched(self.enabled, ended(self.status, self.expires_at, now))
+    }
 }
 
 /// An encrypted secret as it is stored, and what it is bound to: it opens only for this account, row and version.

@@ -28,13 +28,27 @@ pub enum Method {
     GetConnection,
     /// Deletes all of an account.
     Disconnect,
+    /// Begins the installation of the App.
+    BeginInstallation,
+    /// Begins "Connect GitHub".
+    BeginOAuth,
+    /// Finishes "Connect GitHub".
+    CompleteOAuth,
+    /// Lists what the credential can see.
+    ListRepositories,
+    /// Creates a repository.
+    CreateRepository,
+    /// Switches a credential off or on.
+    SetCredentialEnabled,
+    /// Shows what all accounts are connected with.
+    ListConnections,
     /// gRPC server reflection, which shows the contract.
     ServerReflection,
 }
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 18] = [
         Self::RegisterInstallation,
         Self::SetPat,
         Self::VerifyRepo,
@@ -45,6 +59,13 @@ impl Method {
         Self::ConfigureRepo,
         Self::GetConnection,
         Self::Disconnect,
+        Self::BeginInstallation,
+        Self::BeginOAuth,
+        Self::CompleteOAuth,
+        Self::ListRepositories,
+        Self::CreateRepository,
+        Self::SetCredentialEnabled,
+        Self::ListConnections,
         Self::ServerReflection,
     ];
 
@@ -61,6 +82,13 @@ impl Method {
             Self::ConfigureRepo => "ConfigureRepo",
             Self::GetConnection => "GetConnection",
             Self::Disconnect => "Disconnect",
+            Self::BeginInstallation => "BeginInstallation",
+            Self::BeginOAuth => "BeginOAuth",
+            Self::CompleteOAuth => "CompleteOAuth",
+            Self::ListRepositories => "ListRepositories",
+            Self::CreateRepository => "CreateRepository",
+            Self::SetCredentialEnabled => "SetCredentialEnabled",
+            Self::ListConnections => "ListConnections",
             Self::ServerReflection => "ServerReflection",
         }
     }
@@ -74,10 +102,17 @@ impl Method {
             | Self::OpenPromotionPr
             | Self::ReportRejectedToken
             | Self::ConfigureRepo
+            | Self::BeginInstallation
+            | Self::BeginOAuth
+            | Self::CompleteOAuth
+            | Self::CreateRepository
+            | Self::SetCredentialEnabled
             | Self::Disconnect => true,
             Self::VerifyRepo
             | Self::GetRepoToken
             | Self::GetConnection
+            | Self::ListRepositories
+            | Self::ListConnections
             | Self::ServerReflection => false,
         }
     }

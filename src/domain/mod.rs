@@ -2,11 +2,13 @@
 //! so that nothing inside checks it again.
 
 mod account;
+mod attempt;
 mod base;
 mod branch;
 mod caller;
 mod change;
 mod clock;
+mod connecting;
 mod connection;
 mod limits;
 mod merge;
@@ -17,6 +19,7 @@ mod path;
 mod pattern;
 mod permissions;
 mod policy;
+mod preference;
 mod protected;
 mod redact;
 mod repository;
@@ -25,14 +28,16 @@ mod spiffe;
 mod tree;
 
 pub use account::AccountId;
+pub use attempt::{Attempt, AttemptKind};
 pub use base::Base;
 pub use branch::BranchName;
 pub use caller::{Caller, ServiceAccount};
 pub use change::{ChangeSet, Edit, FileMode, InvalidChanges, MAX_DIRECTORIES, MAX_FILES};
 pub use clock::{Clock, SystemClock};
+pub use connecting::{Connecting, OUTCOME_NAMES};
 pub use connection::{
-    Binding, ConnectionStatus, CredentialSource, Installation, InstallationId, MAX_WORK_BRANCHES,
-    Pat, PatKind, SealedSecret,
+    Awaited, Binding, ConnectionStatus, CredentialSource, Installation, InstallationId,
+    MAX_WORK_BRANCHES, OAuthUser, Pat, PatKind, SealedSecret,
 };
 pub use limits::Limits;
 pub use merge::MergeMethod;
@@ -43,6 +48,7 @@ pub use path::{RepoPath, Subdirectory};
 pub use pattern::BranchPattern;
 pub use permissions::{Level, Permission, Permissions};
 pub use policy::{Explanation, Grant, Policy};
+pub use preference::Choice;
 pub use protected::{is_protected, is_workflow};
 pub use redact::{REDACTED, redact};
 pub use repository::{RepoId, RepoName, is_login};

@@ -1,9 +1,10 @@
 //! What is called as the App: its installations.
 
 use serde::Deserialize;
+use url::Url;
 
 use super::{
-    GitHub,
+    GitHub, below,
     call::{Answer, Call},
     error::{Error, Kind, Result},
     wire::{or_default, permissions},
@@ -53,6 +54,30 @@ impl GitHub {
         Ok(found)
     }
 
+    /// The installation on an organization or a user. `NotFound`: there is none, or no such account.
+    pub async fn installation_on(&self, login: &str) -> Result<Installation> {
+        let of = |route, kind| Call::get(route, self.route([kind, login, "installation"]));
+        let found = match self.send_as_app(of("/orgs/{org}/installation", "orgs")).await {
+            Err(error) if error.kind == Kind::NotFound => {
+                self.send_as_app(of("/users/{username}/installation", "users")).await
+            }
+            result => result,
+        };
+        found?.read::<InstallationJson>()?.try_into()
+    }
+
+    /// The page on which people install the App.
+    pub async fn install_page(&self) -> Result<Url> {
+        let call = Call::get("/app", self.route(["app"]));
+        let app: AppJson = self.send_as_app(call).await?.read()?;
+        let web = &self.inner.settings.web_url;
+        // Only the host knows where its Apps have their pages; another host's page is none.
+        let page = app.html_url.as_deref().and_then(|page| page.parse::<Url>().ok());
+        let page = page.filter(|page| page.origin() == web.origin());
+        let page = page.unwrap_or_else(|| below(web, ["apps", &app.slug]));
+        Ok(below(&page, ["installations", "new"]))
+    }
+
     /// Sends a call with the App's JWT; once more if GitHub refused that only because the clocks differ.
     pub(super) async fn send_as_app(&self, call: Call) -> Result<Answer> {
         let signer = self.inner.signer.as_ref().ok_or_else(no_app)?;
@@ -72,6 +97,12 @@ fn no_app() -> Error {
         Kind::AppNotConfigured,
         "no GitHub App is configured; set its client id (or App id) and private key",
     )
+}
+
+#[derive(Deserialize)]
+struct AppJson {
+    slug: String,
+    html_url: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -1,11 +1,58 @@
 //! One request to GitHub, and its answer.
 
 use bytes::Bytes;
-use reqwest::{Method, header::HeaderMap};
+use reqwest::{
+    Method,
+    header::{HeaderMap, HeaderValue},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::error::{Error, Kind, Result};
+use crate::domain::Token;
+
+/// What a request proves itself by.
+#[derive(Clone, Copy)]
+pub(super) enum Credential<'a> {
+    /// By nothing: what is in the body is enough.
+    Nothing,
+    /// By a token.
+    Bearer(&'a Token),
+    /// By client id and secret, in base64.
+    Basic(&'a Token),
+}
+
+impl Credential<'_> {
+    /// What must be in no message.
+    pub(super) fn secret(&self) -> &str {
+        match self {
+            Self::Nothing => "",
+            Self::Bearer(secret) | Self::Basic(secret) => secret.expose(),
+        }
+    }
+
+    /// Value of the header.
+    pub(super) fn header(&self) -> Result<Option<HeaderValue>> {
+        let scheme = match self {
+            Self::Nothing => return Ok(None),
+            Self::Bearer(_) => "Bearer",
+            Self::Basic(_) => "Basic",
+        };
+        let text = Zeroizing::new(format!("{scheme} {}", self.secret()));
+        let mut value = HeaderValue::try_from(text.as_str()).map_err(|_| {
+            Error::new(Kind::Unauthorized, "the token has characters that no GitHub token has")
+        })?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+}
+
+impl<'a> From<Option<&'a Token>> for Credential<'a> {
+    fn from(token: Option<&'a Token>) -> Self {
+        token.map_or(Self::Nothing, Self::Bearer)
+    }
+}
 
 /// What is sent, without the credential.
 #[derive(Clone)]

@@ -67,6 +67,7 @@ pub use compare::Comparison;
 pub use error::{Context, Detail, Error, Kind, Result};
 pub use git_data::{Commit, Content, NewEntry};
 pub use headers::RateLimit;
+pub use oauth::{Authorize, Code, UserTokens};
 pub use pulls::{NewPull, Pull, PullChange};
 pub use repositories::{Repository, Role};
 pub use reviewers::Reviewers;

@@ -14,12 +14,11 @@ use url::Url;
 use super::{
     GitHub,
     breaker::Breaker,
-    call::{Answer, Call},
+    call::{Answer, Call, Credential},
     clean::clean,
     error::{Error, Kind, Result, Said},
     headers, retry, rules, sort,
 };
-use crate::domain::Token;
 
 /// The version of the REST API that the broker is written against.
 const API_VERSION: HeaderValue = HeaderValue::from_static("2022-11-28");
@@ -30,7 +29,12 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 impl GitHub {
     /// Sends a call. If it says so, it follows GitHub once to where a renamed or transferred repository is now, on the
     /// same server only: the credential goes nowhere else.
-    pub(super) async fn send(&self, call: &Call, credential: Option<&Token>) -> Result<Answer> {
+    pub(super) async fn send<'a>(
+        &self,
+        call: &Call,
+        credential: impl Into<Credential<'a>>,
+    ) -> Result<Answer> {
+        let credential = credential.into();
         let error = match self.send_repeatedly(call, credential).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
@@ -42,7 +46,7 @@ impl GitHub {
     }
 
     /// Sends a call; again, after a failure that may pass, if it is repeatable.
-    async fn send_repeatedly(&self, call: &Call, credential: Option<&Token>) -> Result<Answer> {
+    async fn send_repeatedly(&self, call: &Call, credential: Credential<'_>) -> Result<Answer> {
         let limits = &self.inner.settings.limits;
         let mut attempt = 1;
         loop {
@@ -58,7 +62,7 @@ impl GitHub {
     }
 
     /// Sends a call once, if the host is not being left alone.
-    async fn attempt(&self, call: &Call, credential: Option<&Token>) -> Result<Answer> {
+    async fn attempt(&self, call: &Call, credential: Credential<'_>) -> Result<Answer> {
         let clock = &self.inner.clock;
         // Never closed: the result only says so.
         let _slot = self.inner.slots.acquire().await;
@@ -82,7 +86,7 @@ impl GitHub {
     }
 
     /// Sends a call, reads the answer, and sorts it if it is a refusal.
-    async fn exchange(&self, call: &Call, credential: Option<&Token>) -> Result<Answer> {
+    async fn exchange(&self, call: &Call, credential: Credential<'_>) -> Result<Answer> {
         let request = self.request(call, credential)?;
         let mut response =
             self.inner.client.execute(request).await.map_err(|error| lost(call, &error))?;
@@ -97,7 +101,7 @@ impl GitHub {
             return Ok(Answer { route: call.route, status: status.as_u16(), headers, body });
         }
         let mut said = match &body {
-            Ok(body) => sort::said(body, credential.map(Token::expose).unwrap_or_default()),
+            Ok(body) => sort::said(body, credential.secret()),
             Err(_) => Said::default(),
         };
         said.unblock_pages = match body.as_deref().map(serde_json::from_slice) {
@@ -108,7 +112,7 @@ impl GitHub {
         Err(Error::answered(kind, status.as_u16(), &headers, said, self.inner.clock.now()))
     }
 
-    fn request(&self, call: &Call, credential: Option<&Token>) -> Result<Request> {
+    fn request(&self, call: &Call, credential: Credential<'_>) -> Result<Request> {
         let limits = &self.inner.settings.limits;
         let mut request = Request::new(call.method.clone(), call.url.clone());
         *request.timeout_mut() =
@@ -118,8 +122,8 @@ impl GitHub {
         if call.api {
             headers.insert(API_VERSION_HEADER, API_VERSION);
         }
-        if let Some(token) = credential {
-            headers.insert(AUTHORIZATION, bearer(token)?);
+        if let Some(value) = credential.header()? {
+            headers.insert(AUTHORIZATION, value);
         }
         if let Some(body) = &call.body {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.media_type));
@@ -127,14 +131,6 @@ impl GitHub {
         }
         Ok(request)
     }
-}
-
-fn bearer(token: &Token) -> Result<HeaderValue> {
-    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| {
-        Error::new(Kind::Unauthorized, "the token has characters that no GitHub token has")
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// The body, if it is not longer than `limit`.

@@ -91,6 +91,8 @@ pub struct OAuthClient {
     pub client_id: String,
     /// The App's client secret.
     pub client_secret: Token,
+    /// What an OAuth App asks for; a GitHub App asks for nothing.
+    pub scopes: Vec<String>,
 }
 
 /// Limits on time, size and number of calls to GitHub.

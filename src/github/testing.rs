@@ -129,6 +129,7 @@ impl Script {
             oauth: Some(OAuthClient {
                 client_id: "Iv1.abc".to_owned(),
                 client_secret: Token::new("s&cret".to_owned()),
+                scopes: Vec::new(),
             }),
             limits,
         };

@@ -363,9 +363,12 @@ async fn a_code_is_exchanged_in_the_body_once() {
     ])
     .await;
     let github = script.client();
-    assert_eq!(github.exchange_code("c+d").await.unwrap().expose(), "ghu_x");
-    assert_eq!(github.exchange_code("c").await.unwrap_err().kind, Kind::Unauthorized);
-    assert_eq!(github.exchange_code("c").await.unwrap_err().kind, Kind::Server);
+    let (first, second) = (Token::new("c+d".to_owned()), Token::new("c".to_owned()));
+    let code = |code| Code { code, verifier: None, redirect_uri: None };
+    let tokens = github.exchange_code(code(&first)).await.unwrap();
+    assert_eq!((tokens.access.expose(), tokens.refresh.is_none()), ("ghu_x", true));
+    assert_eq!(github.exchange_code(code(&second)).await.unwrap_err().kind, Kind::Unauthorized);
+    assert_eq!(github.exchange_code(code(&second)).await.unwrap_err().kind, Kind::Server);
     assert_eq!(script.lines(), ["POST /login/oauth/access_token"; 3]);
     let request = script.requests().remove(0);
     assert!(request.ends_with("client_id=Iv1.abc&client_secret=s%26cret&code=c%2Bd"), "{request}");
@@ -417,7 +420,8 @@ async fn logs_say_what_was_called_and_nothing_secret() {
     let _ = Script::play([failed(404)]).await.client().installation(InstallationId(3)).await;
     tracing::callsite::rebuild_interest_cache();
     let error = github.branch_head(&token(), &repo(), &branch("secret-project")).await.unwrap_err();
-    github.exchange_code("the-code").await.unwrap();
+    let code = Token::new("the-code".to_owned());
+    github.exchange_code(Code { code: &code, verifier: None, redirect_uri: None }).await.unwrap();
     github.installation(InstallationId(3)).await.unwrap();
     let text = logs.text();
     let jwt =

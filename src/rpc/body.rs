@@ -43,7 +43,7 @@ impl Incoming {
         }
         self.arrival.place.add(more).map_err(|shed| {
             let (error, request_id) = (Error::from(shed), self.arrival.request_id);
-            let reason = status::word(error.reason);
+            let reason = error.reason.word();
             info!(reason, %request_id, caller = %self.arrival.caller, said = %error, "request not taken in");
             status::of(presentable(error).with(REQUEST_ID, request_id), "")
         })

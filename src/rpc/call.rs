@@ -53,6 +53,11 @@ impl Call {
         self.broker.admit(&self.trail, &self.arrival.caller, self.method, account).await
     }
 
+    /// Asks the policy whether it may be made for all accounts that its caller may see.
+    pub async fn admit_for_any(&self) -> Result<broker::AnyAccount, Error> {
+        self.broker.admit_for_any(&self.trail, &self.arrival.caller, self.method).await
+    }
+
     /// Runs it: in a span with an id, within its deadline. A failure is logged once, here, with its cause.
     pub async fn run<T: Send + 'static>(
         self,
@@ -88,7 +93,7 @@ impl Call {
     async fn conclude<T>(self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let done = AssertUnwindSafe(work).catch_unwind().await;
         let done = done.unwrap_or_else(|_| Err(Error::new(Reason::Internal, BUG)));
-        let reason = done.as_ref().err().map(|error| status::word(error.reason));
+        let reason = done.as_ref().err().map(|error| error.reason.word());
         let written = self.broker.conclude(&self.trail, reason).await;
         // A failure stays what it is: nothing leaves with it.
         done.and_then(|answer| written.map(|()| answer))
@@ -105,7 +110,7 @@ pub(super) fn too_late() -> Error {
 }
 
 fn log(error: Error, request_id: Uuid) -> Error {
-    let reason = status::word(error.reason);
+    let reason = error.reason.word();
     let cause = causes(&error);
     if error.reason == Reason::Internal {
         error!(reason, said = %error, cause, "call failed");

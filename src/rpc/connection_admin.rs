@@ -3,7 +3,7 @@
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
-    call,
+    call, connecting,
     fields::{self, Fields},
     translate,
 };
@@ -51,15 +51,114 @@ impl ConnectionAdmin for Admin {
             .run(request.account.clone(), async move {
                 let admitted = call.admit(&account(&request.account)?).await?;
                 let connection = call.broker.connection(&admitted).await?;
-                let effective = connection.effective.map(translate::source).unwrap_or_default();
-                Ok(proto::GetConnectionResponse {
-                    effective_source: effective.into(),
-                    installation: connection.installation.map(translate::installation),
-                    pat: connection.pat.map(translate::pat),
-                    bindings: connection.bindings.into_iter().map(translate::binding).collect(),
+                Ok(translate::connection(connection))
+            })
+            .await
+    }
+
+    async fn list_connections(
+        &self,
+        request: Request<proto::ListConnectionsRequest>,
+    ) -> Result<Response<proto::ListConnectionsResponse>, Status> {
+        let (call, request) = call::open(&self.broker, Method::ListConnections, request)?;
+        call.clone()
+            .run(String::new(), async move {
+                let asked = connecting::list(&request)?;
+                let admitted = call.admit_for_any().await?;
+                let listed = call.broker.connections(&admitted, asked).await?;
+                Ok(proto::ListConnectionsResponse {
+                    connections: listed.connections.into_iter().map(translate::summary).collect(),
+                    next_page_token: listed
+                        .last
+                        .map(|account| account.to_string())
+                        .unwrap_or_default(),
                 })
             })
             .await
+    }
+
+    async fn begin_installation(
+        &self,
+        request: Request<proto::BeginInstallationRequest>,
+    ) -> Result<Response<proto::BeginInstallationResponse>, Status> {
+        let (call, request) = call::open(&self.broker, Method::BeginInstallation, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let (account, asked) = connecting::begin_installation(request)?;
+                let admitted = call.admit(&account).await?;
+                let begun = call.broker.begin_installation(&admitted, asked).await?;
+                Ok(proto::BeginInstallationResponse {
+                    install_url: begun.url.into(),
+                    state: begun.state.expose().to_owned(),
+                    expire_time: Some(translate::timestamp(begun.expires_at)),
+                })
+            })
+            .await
+    }
+
+    async fn begin_o_auth(
+        &self,
+        request: Request<proto::BeginOAuthRequest>,
+    ) -> Result<Response<proto::BeginOAuthResponse>, Status> {
+        let (call, request) = call::open(&self.broker, Method::BeginOAuth, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let (account, asked) = connecting::begin_oauth(request)?;
+                let admitted = call.admit(&account).await?;
+                let begun = call.broker.begin_oauth(&admitted, asked).await?;
+                Ok(proto::BeginOAuthResponse {
+                    authorize_url: begun.url.into(),
+                    state: begun.state.expose().to_owned(),
+                    expire_time: Some(translate::timestamp(begun.expires_at)),
+                })
+            })
+            .await
+    }
+
+    async fn complete_o_auth(
+        &self,
+        request: Request<proto::CompleteOAuthRequest>,
+    ) -> Result<Response<proto::CompleteOAuthResponse>, Status> {
+        let (call, request) = call::open(&self.broker, Method::CompleteOAuth, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let (account, state, code) = connecting::complete_oauth(request)?;
+                let admitted = call.admit(&account).await?;
+                let user = call.broker.complete_oauth(&admitted, &state, &code).await?;
+                Ok(proto::CompleteOAuthResponse { oauth_user: Some(translate::oauth_user(user)) })
+            })
+            .await
+    }
+
+    async fn set_credential_enabled(
+        &self,
+        request: Request<proto::SetCredentialEnabledRequest>,
+    ) -> Result<Response<proto::SetCredentialEnabledResponse>, Status> {
+        let (call, request) = call::open(&self.broker, Method::SetCredentialEnabled, request)?;
+        call.clone()
+            .run(request.account.clone(), async move {
+                let (account, source) = connecting::switch(&request)?;
+                let admitted = call.admit(&account).await?;
+                let choice =
+                    call.broker.switch_credential(&admitted, source, request.enabled).await?;
+                let effective = choice.usable().map(translate::source).unwrap_or_default();
+                Ok(proto::SetCredentialEnabledResponse { effective_source: effective.into() })
+            })
+            .await
+    }
+
+    async fn list_repositories(
+        &self,
+        _: Request<proto::ListRepositoriesRequest>,
+    ) -> Result<Response<proto::ListRepositoriesResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn create_repository(
+        &self,
+        _: Request<proto::CreateRepositoryRequest>,
+    ) -> Result<Response<proto::CreateRepositoryResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
     }
 
     async fn disconnect(

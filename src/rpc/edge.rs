@@ -166,7 +166,7 @@ fn error(status: &Status, limits: &Limits) -> Option<Error> {
 
 fn refused(error: Error, cause: &str, path: &str) -> Status {
     let request_id = Uuid::now_v7();
-    let reason = status::word(error.reason);
+    let reason = error.reason.word();
     info!(reason, %request_id, path, cause, "call refused before its handler");
     status::of(error.with(REQUEST_ID, request_id), "")
 }

@@ -186,7 +186,7 @@ impl Inner {
         if matches!(error.reason, Reason::CallerNotAuthenticated | Reason::CallerNotAllowed) {
             record.decision = Some(Decision::Deny);
         }
-        let (reason, request_id) = (status::word(error.reason), record.request_id);
+        let (reason, request_id) = (error.reason.word(), record.request_id);
         let peer = record.peer.map(|peer| peer.to_string());
         let told = self.refusals.tell();
         if let Some(untold) = told {

@@ -13,6 +13,7 @@
 mod arrival;
 mod body;
 mod call;
+mod connecting;
 mod connection_admin;
 mod credential_broker;
 mod deadline;

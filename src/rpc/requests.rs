@@ -53,6 +53,7 @@ pub(super) fn register_request(
             }
         };
         let code = fields.line("code", request.code, MAX_SECRET);
+        let state = fields.line("state", request.state, MAX_SECRET);
         let login = request.expected_github_login;
         if !login.is_empty() && !is_login(&login) {
             fields.wrong("expected_github_login", "must be a login as on GitHub");
@@ -62,6 +63,7 @@ pub(super) fn register_request(
             account?,
             RegisterRequest {
                 action: action?,
+                state: given(state?).map(Token::new),
                 code: given(code?).map(Token::new),
                 expected_login: given(login),
             },

@@ -13,59 +13,52 @@ const DOMAIN: &str = "ghbroker";
 /// Key of the caller in the metadata of [`Reason::QuotaExceeded`].
 pub(super) const CALLER: &str = "caller";
 
-/// The contract's table of errors: the code and the word for every reason.
-fn code_and_word(reason: Reason) -> (Code, &'static str) {
+/// The contract's table of errors: the code for every reason.
+fn code(reason: Reason) -> Code {
     match reason {
-        Reason::CallerNotAuthenticated => (Code::Unauthenticated, "CALLER_NOT_AUTHENTICATED"),
-        Reason::CallerKeysUnavailable => (Code::Unavailable, "CALLER_KEYS_UNAVAILABLE"),
-        Reason::CallerNotAllowed => (Code::PermissionDenied, "CALLER_NOT_ALLOWED"),
-        Reason::AuditUnavailable => (Code::Unavailable, "AUDIT_UNAVAILABLE"),
-        Reason::InvalidField => (Code::InvalidArgument, "INVALID_FIELD"),
-        Reason::AccountNotConnected => (Code::NotFound, "ACCOUNT_NOT_CONNECTED"),
-        Reason::RepoNotAccessible => (Code::NotFound, "REPO_NOT_ACCESSIBLE"),
-        Reason::InstallationTaken => (Code::AlreadyExists, "INSTALLATION_TAKEN"),
-        Reason::BranchNotAllowed => (Code::PermissionDenied, "BRANCH_NOT_ALLOWED"),
-        Reason::PathNotAllowed => (Code::PermissionDenied, "PATH_NOT_ALLOWED"),
-        Reason::TokenNotAllowed => (Code::PermissionDenied, "TOKEN_NOT_ALLOWED"),
-        Reason::AppNotConfigured => (Code::FailedPrecondition, "APP_NOT_CONFIGURED"),
-        Reason::InstallationGone => (Code::FailedPrecondition, "INSTALLATION_GONE"),
-        Reason::InstallationSuspended => (Code::FailedPrecondition, "INSTALLATION_SUSPENDED"),
-        Reason::InstallationPending => (Code::FailedPrecondition, "INSTALLATION_PENDING"),
-        Reason::InstallationNotOwned => (Code::FailedPrecondition, "INSTALLATION_NOT_OWNED"),
-        Reason::PermissionNotGranted => (Code::FailedPrecondition, "PERMISSION_NOT_GRANTED"),
-        Reason::CredentialRejected => (Code::FailedPrecondition, "CREDENTIAL_REJECTED"),
-        Reason::SsoRequired => (Code::FailedPrecondition, "SSO_REQUIRED"),
-        Reason::RepoMoved => (Code::FailedPrecondition, "REPO_MOVED"),
-        Reason::RepoReadOnly => (Code::FailedPrecondition, "REPO_READ_ONLY"),
-        Reason::BranchMissing => (Code::FailedPrecondition, "BRANCH_MISSING"),
-        Reason::FileMissing => (Code::FailedPrecondition, "FILE_MISSING"),
-        Reason::RefusedByRules => (Code::FailedPrecondition, "REFUSED_BY_RULES"),
-        Reason::RefusedByGithub => (Code::FailedPrecondition, "REFUSED_BY_GITHUB"),
-        Reason::NothingToPromote => (Code::FailedPrecondition, "NOTHING_TO_PROMOTE"),
-        Reason::HeadMoved => (Code::Aborted, "HEAD_MOVED"),
-        Reason::RequestInProgress => (Code::Aborted, "REQUEST_IN_PROGRESS"),
-        Reason::RateLimited => (Code::ResourceExhausted, "RATE_LIMITED"),
-        Reason::QuotaExceeded => (Code::ResourceExhausted, "QUOTA_EXCEEDED"),
-        Reason::Overloaded => (Code::Unavailable, "OVERLOADED"),
-        Reason::GithubUnavailable => (Code::Unavailable, "GITHUB_UNAVAILABLE"),
-        Reason::DatabaseUnavailable => (Code::Unavailable, "DATABASE_UNAVAILABLE"),
-        Reason::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
-        Reason::MethodUnknown => (Code::Unimplemented, "METHOD_UNKNOWN"),
-        Reason::CompressionUnknown => (Code::Unimplemented, "COMPRESSION_UNKNOWN"),
-        Reason::MalformedRequest => (Code::Internal, "MALFORMED_REQUEST"),
-        Reason::Internal => (Code::Internal, "INTERNAL"),
+        Reason::CallerNotAuthenticated => Code::Unauthenticated,
+        Reason::CallerKeysUnavailable
+        | Reason::AuditUnavailable
+        | Reason::Overloaded
+        | Reason::GithubUnavailable
+        | Reason::DatabaseUnavailable => Code::Unavailable,
+        Reason::CallerNotAllowed
+        | Reason::BranchNotAllowed
+        | Reason::PathNotAllowed
+        | Reason::TokenNotAllowed => Code::PermissionDenied,
+        Reason::InvalidField => Code::InvalidArgument,
+        Reason::AccountNotConnected | Reason::RepoNotAccessible => Code::NotFound,
+        Reason::InstallationTaken | Reason::RepoExists => Code::AlreadyExists,
+        Reason::AppNotConfigured
+        | Reason::InstallationGone
+        | Reason::InstallationSuspended
+        | Reason::InstallationPending
+        | Reason::InstallationNotOwned
+        | Reason::InstallationNotProven
+        | Reason::PermissionNotGranted
+        | Reason::CredentialRejected
+        | Reason::CredentialDisabled
+        | Reason::SsoRequired
+        | Reason::RepoMoved
+        | Reason::RepoReadOnly
+        | Reason::BranchMissing
+        | Reason::FileMissing
+        | Reason::RefusedByRules
+        | Reason::RefusedByGithub
+        | Reason::CreateNotPossible
+        | Reason::NothingToPromote => Code::FailedPrecondition,
+        Reason::HeadMoved | Reason::RequestInProgress => Code::Aborted,
+        Reason::RateLimited | Reason::QuotaExceeded => Code::ResourceExhausted,
+        Reason::DeadlineExceeded => Code::DeadlineExceeded,
+        Reason::MethodUnknown | Reason::CompressionUnknown => Code::Unimplemented,
+        Reason::MalformedRequest | Reason::Internal => Code::Internal,
     }
-}
-
-/// The word of the contract for a reason.
-pub(super) fn word(reason: Reason) -> &'static str {
-    code_and_word(reason).1
 }
 
 /// The status of a failed call. `account` is the subject of a failed precondition; that of a quota is the caller, whom the
 /// error's metadata names.
 pub(super) fn of(error: Error, account: &str) -> Status {
-    let (code, word) = code_and_word(error.reason);
+    let (code, word) = (code(error.reason), error.reason.word());
     let metadata: HashMap<String, String> =
         error.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     let caller = metadata.get(CALLER).cloned().unwrap_or_default();

@@ -6,9 +6,10 @@ use prost_types::Timestamp;
 use time::OffsetDateTime;
 
 use crate::{
-    broker::{Finding, FindingCode, FindingLevel},
+    broker::{Connection, Finding, FindingCode, FindingLevel, Summary},
     domain::{
-        Binding, ConnectionStatus, CredentialSource, Installation, Pat, PatKind, Permissions,
+        Binding, ConnectionStatus, CredentialSource, Installation, OAuthUser, Pat, PatKind,
+        Permissions,
     },
     proto,
 };
@@ -28,6 +29,7 @@ pub(super) fn count(number: usize) -> i32 {
 pub(super) fn source(source: CredentialSource) -> proto::CredentialSource {
     match source {
         CredentialSource::AppInstallation => proto::CredentialSource::AppInstallation,
+        CredentialSource::OAuthUser => proto::CredentialSource::OauthUser,
         CredentialSource::Pat => proto::CredentialSource::Pat,
     }
 }
@@ -37,6 +39,7 @@ fn status(status: ConnectionStatus) -> proto::ConnectionStatus {
         ConnectionStatus::Active => proto::ConnectionStatus::Active,
         ConnectionStatus::PendingApproval => proto::ConnectionStatus::PendingApproval,
         ConnectionStatus::Suspended => proto::ConnectionStatus::Suspended,
+        ConnectionStatus::Disabled => proto::ConnectionStatus::Disabled,
         ConnectionStatus::Expired => proto::ConnectionStatus::Expired,
         ConnectionStatus::Revoked => proto::ConnectionStatus::Revoked,
     }
@@ -56,6 +59,44 @@ pub(super) fn installation(installation: Installation) -> proto::Installation {
         github_login: installation.github_login,
         status: status(installation.status).into(),
         registered_at: Some(timestamp(installation.registered_at)),
+        settings_url: installation.settings_url,
+    }
+}
+
+pub(super) fn oauth_user(user: OAuthUser) -> proto::OAuthUser {
+    proto::OAuthUser {
+        login: user.login,
+        user_id: user.user_id,
+        scopes: user.scopes,
+        expire_time: user.expires_at.map(timestamp),
+        refresh_expire_time: user.refresh_expires_at.map(timestamp),
+        connected_at: Some(timestamp(user.connected_at)),
+        status: status(user.status).into(),
+    }
+}
+
+pub(super) fn connection(connection: Connection) -> proto::GetConnectionResponse {
+    proto::GetConnectionResponse {
+        effective_source: connection.choice.usable().map(source).unwrap_or_default().into(),
+        effective_reason: connection.choice.because(),
+        installation: connection.installation.map(installation),
+        oauth_user: connection.user.map(oauth_user),
+        pat: connection.pat.map(pat),
+        bindings: connection.bindings.into_iter().map(binding).collect(),
+        warnings: connection.warnings,
+    }
+}
+
+pub(super) fn summary(summary: Summary) -> proto::ConnectionSummary {
+    let shown = |state: Option<ConnectionStatus>| state.map(status).unwrap_or_default().into();
+    let (state, login) = summary.installation.unzip();
+    proto::ConnectionSummary {
+        account: summary.account.to_string(),
+        effective_source: summary.choice.usable().map(source).unwrap_or_default().into(),
+        installation_status: shown(state),
+        github_login: login.unwrap_or_default(),
+        oauth_user_status: shown(summary.user),
+        pat_status: shown(summary.pat),
     }
 }
 

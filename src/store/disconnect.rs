@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
-use super::{Error, Store, bindings, installations, pats, requests};
+use super::{Error, Store, attempts, bindings, installations, oauth_users, pats, requests};
 use crate::domain::AccountId;
 
 impl Store {
@@ -26,6 +26,15 @@ impl Store {
             .filter(pats::Column::Account.eq(account))
             .exec(&transaction)
             .await?;
+        let users = oauth_users::Entity::delete_many()
+            .filter(oauth_users::Column::Account.eq(account))
+            .exec(&transaction)
+            .await?;
+        // One that a browser is still on its way with must not connect the account again.
+        let attempts = attempts::Entity::delete_many()
+            .filter(attempts::Column::Account.eq(account))
+            .exec(&transaction)
+            .await?;
         let bindings = bindings::Entity::delete_many()
             .filter(bindings::Column::Account.eq(account))
             .exec(&transaction)
@@ -35,7 +44,7 @@ impl Store {
             .exec(&transaction)
             .await?;
         transaction.commit().await?;
-        let deleted = [installations, pats, bindings, requests];
+        let deleted = [installations, pats, users, attempts, bindings, requests];
         Ok(deleted.iter().any(|result| result.rows_affected > 0))
     }
 }

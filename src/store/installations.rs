@@ -9,7 +9,7 @@ use sea_orm::{
 use time::OffsetDateTime;
 
 use super::{Error, Store, stored};
-use crate::domain::{AccountId, ConnectionStatus, Installation, InstallationId};
+use crate::domain::{AccountId, Awaited, ConnectionStatus, Installation, InstallationId};
 
 pub(super) const TABLE: &str = "installations";
 
@@ -26,6 +26,10 @@ pub(super) struct Model {
     pub status: String,
     pub registered_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
+    pub enabled: bool,
+    pub settings_url: String,
+    pub expected_login: Option<String>,
+    pub requester_id: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -51,25 +55,6 @@ impl Store {
     /// Binds an installation to its account in place of any other one. [`Error::InstallationTaken`] if it is
     /// another account's, which the database decides, so that of two at once exactly one wins.
     pub async fn bind_installation(&self, installation: &Installation) -> Result<(), Error> {
-        self.put_installation(installation, Condition::all()).await
-    }
-
-    /// Records that an account waits for its installation, unless it has one on this host that was not revoked.
-    pub async fn await_installation(&self, pending: &Installation) -> Result<(), Error> {
-        let column = |column: Column| Expr::col((Entity, column));
-        let none = Condition::any()
-            .add(column(Column::InstallationId).is_null())
-            .add(column(Column::Status).eq(ConnectionStatus::Revoked.as_str()))
-            .add(column(Column::Host).ne(&self.settings.github_host));
-        self.put_installation(pending, none).await
-    }
-
-    /// Stores an installation in place of the account's other one if `replaces` holds for that.
-    async fn put_installation(
-        &self,
-        installation: &Installation,
-        replaces: Condition,
-    ) -> Result<(), Error> {
         let row = ActiveModel {
             account: Set(installation.account.to_string()),
             host: Set(self.settings.github_host.clone()),
@@ -80,7 +65,77 @@ impl Store {
             status: Set(installation.status.as_str().to_owned()),
             registered_at: Set(stored(installation.registered_at)),
             updated_at: Set(stored(installation.registered_at)),
+            enabled: Set(installation.enabled),
+            settings_url: Set(installation.settings_url.clone()),
+            expected_login: Set(None),
+            requester_id: Set(None),
         };
+        self.put_installation(row, Condition::all()).await
+    }
+
+    /// Records that an account waits for its installation, unless it has one on this host that was not revoked.
+    pub async fn await_installation(&self, awaited: &Awaited) -> Result<(), Error> {
+        let column = |column: Column| Expr::col((Entity, column));
+        let none = Condition::any()
+            .add(column(Column::InstallationId).is_null())
+            .add(column(Column::Status).eq(ConnectionStatus::Revoked.as_str()))
+            .add(column(Column::Host).ne(&self.settings.github_host));
+        let row = ActiveModel {
+            account: Set(awaited.account.to_string()),
+            host: Set(self.settings.github_host.clone()),
+            app: Set(self.settings.github_app.clone()),
+            installation_id: Set(None),
+            github_account_id: Set(None),
+            github_login: Set(String::new()),
+            status: Set(ConnectionStatus::PendingApproval.as_str().to_owned()),
+            registered_at: Set(stored(awaited.since)),
+            updated_at: Set(stored(awaited.since)),
+            enabled: Set(true),
+            settings_url: Set(String::new()),
+            expected_login: Set(awaited.expected_login.clone()),
+            requester_id: Set(awaited.requester_id),
+        };
+        self.put_installation(row, none).await
+    }
+
+    /// What an account without an installation waits for.
+    pub async fn awaited(&self, account: &AccountId) -> Result<Option<Awaited>, Error> {
+        let query = Entity::find()
+            .filter(Column::Account.eq(account.as_str()))
+            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(Column::InstallationId.is_null());
+        let row = self.within(async { query.one(&self.db).await.map_err(Error::in_table(TABLE)) });
+        row.await?.map(Awaited::try_from).transpose()
+    }
+
+    /// The accounts that wait for what this user of GitHub has asked for. Of all accounts: an installation that appears tells
+    /// nothing else of whose it is.
+    pub async fn awaited_of(&self, requester_id: i64) -> Result<Vec<Awaited>, Error> {
+        let query = Entity::find()
+            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(Column::RequesterId.eq(requester_id))
+            .filter(Column::InstallationId.is_null());
+        let rows = self.within(async { query.all(&self.db).await.map_err(Error::in_table(TABLE)) });
+        rows.await?.into_iter().map(Awaited::try_from).collect()
+    }
+
+    /// Switches the account's installation off or on; says whether it has one.
+    pub async fn enable_installation(
+        &self,
+        account: &AccountId,
+        enabled: bool,
+    ) -> Result<bool, Error> {
+        let update = Entity::update_many()
+            .filter(Column::Account.eq(account.as_str()))
+            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(Column::InstallationId.is_not_null())
+            .col_expr(Column::Enabled, Expr::value(enabled));
+        let done = async { update.exec(&self.db).await.map_err(Error::in_table(TABLE)) };
+        Ok(self.within(done).await?.rows_affected > 0)
+    }
+
+    /// Stores a row in place of the account's other one if `replaces` holds for that.
+    async fn put_installation(&self, row: ActiveModel, replaces: Condition) -> Result<(), Error> {
         let replace = OnConflict::column(Column::Account)
             .update_columns([
                 Column::Host,
@@ -90,6 +145,10 @@ impl Store {
                 Column::GithubLogin,
                 Column::Status,
                 Column::UpdatedAt,
+                Column::Enabled,
+                Column::SettingsUrl,
+                Column::ExpectedLogin,
+                Column::RequesterId,
             ])
             .value(Column::RegisteredAt, Expr::cust(REGISTERED_AT))
             .action_cond_where(replaces)
@@ -137,7 +196,22 @@ impl TryFrom<Model> for Installation {
             github_account_id: row.github_account_id,
             github_login: row.github_login,
             status: status(TABLE, &row.status)?,
+            enabled: row.enabled,
+            settings_url: row.settings_url,
             registered_at: row.registered_at,
+        })
+    }
+}
+
+impl TryFrom<Model> for Awaited {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        Ok(Self {
+            account: row.account.parse().map_err(|_| Error::corrupt(TABLE, "account"))?,
+            expected_login: row.expected_login,
+            requester_id: row.requester_id,
+            since: row.registered_at,
         })
     }
 }

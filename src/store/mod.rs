@@ -5,11 +5,14 @@
 //! a transaction that takes its lock first. Times are kept to whole seconds, in UTC: both databases then give back
 //! what they were given, and SQLite's text sorts as time does.
 
+mod accounts;
+mod attempts;
 mod bindings;
 mod connect;
 mod disconnect;
 mod error;
 mod installations;
+mod oauth_users;
 mod pats;
 mod requests;
 mod schema;
@@ -22,8 +25,10 @@ use sea_orm::{
 };
 use time::{OffsetDateTime, UtcOffset};
 
+pub use attempts::{StoredAttempt, VERIFIER_COLUMN, VERIFIER_TABLE};
 pub use connect::check_url;
 pub use error::Error;
+pub use oauth_users::{USER_TOKENS_COLUMN, USER_TOKENS_TABLE};
 pub use pats::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE};
 pub use requests::{Begin, HeldRequest, REQUEST_LIFE, TAKEOVER_AFTER};
 

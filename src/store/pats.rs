@@ -36,6 +36,7 @@ pub(super) struct Model {
     pub fingerprint: String,
     pub status: String,
     pub registered_at: OffsetDateTime,
+    pub enabled: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -71,6 +72,7 @@ impl Store {
             fingerprint: Set(pat.fingerprint.clone()),
             status: Set(pat.status.as_str().to_owned()),
             registered_at: Set(stored(pat.registered_at)),
+            enabled: Set(pat.enabled),
         };
         let columns = Column::iter().filter(|column| !matches!(column, Column::Account));
         let replace = OnConflict::column(Column::Account).update_columns(columns).to_owned();
@@ -80,6 +82,16 @@ impl Store {
             Ok(())
         })
         .await
+    }
+
+    /// Switches the account's token off or on; says whether it has one.
+    pub async fn enable_pat(&self, account: &AccountId, enabled: bool) -> Result<bool, Error> {
+        let update = Entity::update_many()
+            .filter(Column::Account.eq(account.as_str()))
+            .filter(Column::Host.eq(&self.settings.github_host))
+            .col_expr(Column::Enabled, Expr::value(enabled));
+        let done = async { update.exec(&self.db).await.map_err(Error::in_table(TABLE)) };
+        Ok(self.within(done).await?.rows_affected > 0)
     }
 
     /// Records the state that a token was seen in, if it was not replaced meanwhile; says whether.
@@ -111,6 +123,7 @@ fn read(row: Model) -> Result<(Pat, SealedSecret), Error> {
         expires_at: row.expires_at,
         fingerprint: row.fingerprint,
         status: status(TABLE, &row.status)?,
+        enabled: row.enabled,
         registered_at: row.registered_at,
     };
     let sealed = SealedSecret {

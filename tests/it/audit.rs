@@ -211,6 +211,7 @@ impl Blocked {
         let install = proto::RegisterInstallationRequest {
             account: ACCOUNT.into(),
             installation_id: INSTALLATION,
+            expected_github_login: "acme".into(),
             ..Default::default()
         };
         to.register_installation(install).await.unwrap();

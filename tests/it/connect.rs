@@ -39,12 +39,14 @@ fn repository(owner: &str, name: &str) -> seed::Repository {
     seed::Repository { owner: owner.into(), name: name.into(), files, ..Default::default() }
 }
 
-/// What GitHub's redirect after an installation leads to.
+/// What GitHub's redirect after an installation leads to, by a platform that knows whose organization it is.
 fn installed(account: &str, installation_id: i64) -> RegisterInstallationRequest {
+    let owner = if installation_id == OTHER_INSTALLATION { "globex" } else { "acme" };
     RegisterInstallationRequest {
         account: account.into(),
         installation_id,
         setup_action: SetupAction::Install.into(),
+        expected_github_login: owner.into(),
         ..Default::default()
     }
 }

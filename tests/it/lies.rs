@@ -94,6 +94,7 @@ async fn an_answer_about_another_installation_binds_nothing() {
     let request = proto::RegisterInstallationRequest {
         account: ACCOUNT.into(),
         installation_id: INSTALLATION,
+        expected_github_login: "acme".into(),
         ..Default::default()
     };
     world.register_installation(request).await.unwrap_err();

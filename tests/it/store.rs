@@ -142,6 +142,8 @@ fn installation(owner: &str, id: i64) -> Installation {
         github_account_id: Some(7),
         github_login: "acme".to_owned(),
         status: ConnectionStatus::Active,
+        enabled: true,
+        settings_url: "https://github.com/organizations/acme/settings/installations/7".to_owned(),
         registered_at: NOW,
     }
 }
@@ -156,6 +158,7 @@ fn pat(owner: &str) -> Pat {
         expires_at: Some(NOW + Duration::from_secs(86_400)),
         fingerprint: "1234".to_owned(),
         status: ConnectionStatus::Active,
+        enabled: true,
         registered_at: NOW,
     }
 }

@@ -134,7 +134,7 @@ impl Work<'_> {
     fn not_let(&self, error: github::Error) -> Failed {
         let context = self.access.context();
         let workflows = self.paths.iter().any(is_workflow);
-        if workflows && context.source == CredentialSource::Pat {
+        if workflows && context.source != CredentialSource::AppInstallation {
             return context.no_workflows().caused_by(error).into();
         }
         error.into()

@@ -1,7 +1,5 @@
 //! Registering an App installation.
 
-use tracing::info;
-
 use crate::{
     broker::{
         Broker, Call,
@@ -9,9 +7,12 @@ use crate::{
         error::{Error, Reason},
         refusal,
     },
-    domain::{AccountId, ConnectionStatus, Installation, InstallationId, Token},
-    github::Kind,
+    domain::{AccountId, AttemptKind, Awaited, Installation, InstallationId, Token},
+    github::{self, AuthenticatedUser, Code, Kind},
+    store::StoredAttempt,
 };
+
+use super::begin::no_oauth_client;
 
 /// Why GitHub sent the browser back from the install page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,9 +28,11 @@ pub enum SetupAction {
 pub struct RegisterRequest {
     /// What happened on the page.
     pub action: SetupAction,
+    /// What the browser was sent there with.
+    pub state: Option<Token>,
     /// Proof of who installed it: an OAuth code.
     pub code: Option<Token>,
-    /// Organization or user that the account says is its own.
+    /// Organization or user that the platform knows to be this customer's.
     pub expected_login: Option<String>,
 }
 
@@ -40,10 +43,23 @@ impl Broker {
         call: &Call,
         request: RegisterRequest,
     ) -> Result<Installation, Error> {
-        let account = call.account();
-        let SetupAction::Installed(id) = request.action else {
-            return self.await_approval(account).await;
+        let attempt = match &request.state {
+            Some(state) => Some(self.attempt_of(call, AttemptKind::Installation, state).await?),
+            None => None,
         };
+        match request.action {
+            SetupAction::Requested => self.await_approval(call, &request, attempt).await,
+            SetupAction::Installed(id) => self.register(call, id, &request, attempt).await,
+        }
+    }
+
+    async fn register(
+        &self,
+        call: &Call,
+        id: InstallationId,
+        request: &RegisterRequest,
+        attempt: Option<StoredAttempt>,
+    ) -> Result<Installation, Error> {
         call.trail.note(|record| record.installation_id = Some(id.0));
         let found = self.github().installation(id).await.map_err(|error| match error.kind {
             Kind::NotFound => refusal::gone().caused_by(error),
@@ -53,43 +69,74 @@ impl Broker {
         if found.suspended {
             return Err(refusal::suspended());
         }
-        if request
-            .expected_login
-            .as_ref()
-            .is_some_and(|login| !login.eq_ignore_ascii_case(&found.account.login))
-        {
-            return Err(not_owned());
+        self.prove(call, &found, request, attempt.as_ref()).await?;
+        if let Some(attempt) = &attempt {
+            self.use_up(attempt).await?;
+        }
+        self.bind_found(call.account(), found).await?;
+        self.stored_installation(call.account()).await
+    }
+
+    /// Installation ids can be guessed, and the App's own key can read every one: that it exists proves nothing. All that
+    /// is said of whose it is must hold, and something must be said; or the account had one there before.
+    async fn prove(
+        &self,
+        call: &Call,
+        found: &github::Installation,
+        request: &RegisterRequest,
+        attempt: Option<&StoredAttempt>,
+    ) -> Result<(), Error> {
+        let begun_for = attempt.and_then(|begun| begun.attempt.expected_login.as_deref());
+        let mut proven = false;
+        for login in [request.expected_login.as_deref(), begun_for].into_iter().flatten() {
+            if !login.eq_ignore_ascii_case(&found.account.login) {
+                return Err(not_owned());
+            }
+            proven = true;
         }
         if let Some(code) = &request.code {
-            self.prove_owner(call, code, id).await?;
+            if !self.installer_sees(call, code, found.id).await? {
+                return Err(not_owned());
+            }
+            proven = true;
         }
-        let installation = Installation {
-            account: account.clone(),
-            id: Some(id),
-            github_account_id: Some(found.account.id),
-            github_login: found.account.login,
-            status: ConnectionStatus::Active,
-            registered_at: self.now(),
-        };
-        self.store().bind_installation(&installation).await?;
-        // What was learned before (a refusal, a token of an earlier installation) no longer holds.
-        self.inner.tokens.purge(account);
-        info!(%account, installation = %id, github_login = %installation.github_login, "installation registered");
-        self.stored_installation(account).await
+        if proven {
+            return Ok(());
+        }
+        let before = self.store().installation(call.account()).await?;
+        if before.is_some_and(|before| before.github_account_id == Some(found.account.id)) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Reason::InstallationNotProven,
+            "nothing proves whose this installation is: let the App request user authorization during installation and send \
+             the `code`; or, if you know that this customer owns it, confirm that with its login in `expected_github_login`",
+        ))
     }
 
     /// Notes that an organization owner was asked, unless there is an installation already that was not uninstalled.
-    async fn await_approval(&self, account: &AccountId) -> Result<Installation, Error> {
-        let pending = Installation {
-            account: account.clone(),
-            id: None,
-            github_account_id: None,
-            github_login: String::new(),
-            status: ConnectionStatus::PendingApproval,
-            registered_at: self.now(),
+    async fn await_approval(
+        &self,
+        call: &Call,
+        request: &RegisterRequest,
+        attempt: Option<StoredAttempt>,
+    ) -> Result<Installation, Error> {
+        let requester_id = match &request.code {
+            Some(code) => Some(self.ask_user(call, code).await?.id),
+            None => None,
         };
-        self.store().await_installation(&pending).await?;
-        self.stored_installation(account).await
+        if let Some(attempt) = &attempt {
+            self.use_up(attempt).await?;
+        }
+        let begun_for = attempt.and_then(|begun| begun.attempt.expected_login);
+        let awaited = Awaited {
+            account: call.account().clone(),
+            expected_login: request.expected_login.clone().or(begun_for),
+            requester_id,
+            since: self.now(),
+        };
+        self.store().await_installation(&awaited).await?;
+        self.stored_installation(call.account()).await
     }
 
     /// The record as it is now: bound again, an installation keeps the date of the first time.
@@ -97,36 +144,48 @@ impl Broker {
         self.store().installation(account).await?.ok_or_else(not_connected)
     }
 
-    /// Installation ids can be guessed, and the App's own key can read every one: only the user who came back from
-    /// GitHub can show that this one is theirs.
-    async fn prove_owner(
+    /// Who came back from GitHub, by the code that came along.
+    async fn ask_user(&self, call: &Call, code: &Token) -> Result<AuthenticatedUser, Error> {
+        self.with_installer(call, code, async |token| self.github().user(token).await).await
+    }
+
+    /// Whether who came back from GitHub can see the installation.
+    async fn installer_sees(
         &self,
         call: &Call,
         code: &Token,
         id: InstallationId,
-    ) -> Result<(), Error> {
-        let github = self.github();
-        let seen = match github.exchange_code(code.expose()).await {
-            Ok(user) => {
-                call.trail.note(|record| record.hashed_token = Some(user.hashed()));
-                github.user_installations(&user).await
-            }
-            Err(error) => Err(error),
-        };
-        match seen {
-            Ok(seen) if seen.contains(&id) => Ok(()),
-            Ok(_) => Err(not_owned()),
-            Err(error) if error.kind == Kind::AppNotConfigured => Err(Error::invalid(
-                "code",
-                "cannot be checked: this broker has no [github.oauth] configured",
-            )),
-            Err(error) if error.kind == Kind::Unauthorized => Err(Error::invalid(
-                "code",
-                "is not accepted by GitHub: it works once and for 10 minutes; go through the install page again",
-            )
-            .caused_by(error)),
-            Err(error) => Err(refusal::cannot_ask(error)),
-        }
+    ) -> Result<bool, Error> {
+        let ask = async |token: &Token| self.github().user_installations(token).await;
+        Ok(self.with_installer(call, code, ask).await?.contains(&id))
+    }
+
+    /// Asks something as the user whom a code is of. The token for it is ended again: nobody needs it any more.
+    async fn with_installer<T>(
+        &self,
+        call: &Call,
+        code: &Token,
+        ask: impl AsyncFnOnce(&Token) -> Result<T, github::Error>,
+    ) -> Result<T, Error> {
+        let code = Code { code, verifier: None, redirect_uri: None };
+        let tokens = self.github().exchange_code(code).await.map_err(not_exchanged)?;
+        call.trail.note(|record| record.hashed_token = Some(tokens.access.hashed()));
+        let asked = ask(&tokens.access).await;
+        self.end_user_tokens(call.account(), &tokens.access, tokens.refresh.as_ref()).await;
+        asked.map_err(refusal::cannot_ask)
+    }
+}
+
+/// Why a code gave no token.
+pub(super) fn not_exchanged(error: github::Error) -> Error {
+    match error.kind {
+        Kind::AppNotConfigured => no_oauth_client().caused_by(error),
+        Kind::Unauthorized => Error::invalid(
+            "code",
+            "is not accepted by GitHub: it works once and for 10 minutes; go to GitHub's page again",
+        )
+        .caused_by(error),
+        _ => refusal::cannot_ask(error),
     }
 }
 

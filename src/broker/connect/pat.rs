@@ -43,6 +43,7 @@ impl Broker {
             expires_at: user.token_expires_at,
             fingerprint: token.fingerprint(),
             status: ConnectionStatus::Active,
+            enabled: true,
             registered_at: now,
         };
         let row_id = uuid::Uuid::now_v7().to_string();

@@ -120,8 +120,8 @@ impl Broker {
         credential: &Credential,
         repository: &RepoName,
     ) -> Result<Repository, Error> {
-        if let Credential::Pat(pat) = credential {
-            self.usable(pat)?;
+        if let Credential::User(user) = credential {
+            self.usable(user)?;
         }
         let token = self.probe_token(call, credential, repository, None).await?;
         let context = refusal::Context { source: credential.source(), repository };

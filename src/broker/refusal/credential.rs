@@ -29,6 +29,9 @@ impl Context<'_> {
             CredentialSource::AppInstallation => {
                 "an owner of the GitHub organization can grant more to the App"
             }
+            CredentialSource::OAuthUser => {
+                "the user, or the App that was authorized, may not do this either"
+            }
             CredentialSource::Pat => "its owner can give it more, or may not do this either",
         };
         let message =
@@ -46,6 +49,12 @@ impl Context<'_> {
             CredentialSource::AppInstallation => Error::permission_not_granted(
                 Permissions::NONE.with(Permission::WORKFLOWS, Level::Write),
             ),
+            CredentialSource::OAuthUser => Error::new(
+                Reason::PermissionNotGranted,
+                "the user's authorization may not change files in .github/workflows: the App needs Workflows: read and write, \
+                 an OAuth App the scope `workflow`",
+            )
+            .with("missing", "workflow"),
             CredentialSource::Pat => Error::new(
                 Reason::PermissionNotGranted,
                 "the personal access token may not change files in .github/workflows: give it the scope `workflow` (a \
@@ -58,6 +67,7 @@ impl Context<'_> {
     pub(super) fn credential(&self) -> &'static str {
         match self.source {
             CredentialSource::AppInstallation => "the App installation's token",
+            CredentialSource::OAuthUser => "the user's authorization",
             CredentialSource::Pat => "the personal access token",
         }
     }
@@ -67,6 +77,16 @@ pub(in crate::broker) fn suspended() -> Error {
     Error::new(
         Reason::InstallationSuspended,
         "the App installation is suspended; whoever suspended it on GitHub has to lift that",
+    )
+}
+
+/// What to do about an authorization that does not work any more.
+pub(in crate::broker) const CONNECT_AGAIN: &str = "let the user connect GitHub again (BeginOAuth)";
+
+pub(in crate::broker) fn user_suspended() -> Error {
+    Error::new(
+        Reason::CredentialRejected,
+        "GitHub has suspended the user who authorized the broker; let another user connect GitHub (BeginOAuth)",
     )
 }
 

@@ -8,7 +8,7 @@ mod credential;
 mod repository;
 mod rules;
 
-pub(super) use credential::{gone, owner_suspended, suspended};
+pub(super) use credential::{CONNECT_AGAIN, gone, owner_suspended, suspended, user_suspended};
 pub(super) use repository::{ReadOnly, branch_missing, moved, read_only};
 pub(super) use rules::remedy;
 
@@ -38,6 +38,7 @@ impl Context<'_> {
             ),
             Kind::Suspended => match self.source {
                 CredentialSource::AppInstallation => suspended(),
+                CredentialSource::OAuthUser => user_suspended(),
                 CredentialSource::Pat => owner_suspended(),
             },
             Kind::SsoRequired => {
@@ -203,6 +204,7 @@ mod tests {
         let repository = "acme/warehouse".parse().unwrap();
         for (source, reason) in [
             (CredentialSource::AppInstallation, Reason::InstallationSuspended),
+            (CredentialSource::OAuthUser, Reason::CredentialRejected),
             (CredentialSource::Pat, Reason::CredentialRejected),
         ] {
             let context = Context { source, repository: &repository };

@@ -10,6 +10,9 @@ impl Context<'_> {
     pub fn not_accessible(&self) -> Error {
         let how = match self.source {
             CredentialSource::AppInstallation => "add it to the App's installation on GitHub",
+            CredentialSource::OAuthUser => {
+                "the user who authorized needs access, and the App has to be installed there"
+            }
             CredentialSource::Pat => {
                 "the token's owner needs access, and a fine-grained token has to name it"
             }

@@ -90,7 +90,7 @@ pub(in crate::broker) fn remedy(rule: RefusedRule, source: CredentialSource) -> 
             CredentialSource::AppInstallation => format!(
                 "sign the commits that the branch begins with (GitHub signs the App's own), or let {who} bypass the ruleset"
             ),
-            CredentialSource::Pat => {
+            CredentialSource::OAuthUser | CredentialSource::Pat => {
                 "connect by App installation, whose commits GitHub signs, or let the token's owner bypass the ruleset"
                     .to_owned()
             }
@@ -103,7 +103,7 @@ pub(in crate::broker) fn remedy(rule: RefusedRule, source: CredentialSource) -> 
             CredentialSource::AppInstallation => format!(
                 "let the pattern fit the address of the App's bot (…[bot]@users.noreply.github.com), or let {who} bypass it"
             ),
-            CredentialSource::Pat => {
+            CredentialSource::OAuthUser | CredentialSource::Pat => {
                 format!("let the pattern fit the address of the token's owner, or let {who} bypass it")
             }
         },
@@ -133,6 +133,7 @@ pub(in crate::broker) fn remedy(rule: RefusedRule, source: CredentialSource) -> 
 fn bypasser(source: CredentialSource) -> &'static str {
     match source {
         CredentialSource::AppInstallation => "the GitHub App",
+        CredentialSource::OAuthUser => "the user who authorized",
         CredentialSource::Pat => "the token's owner",
     }
 }

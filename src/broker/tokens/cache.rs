@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     audit::Cache,
-    domain::{AccountId, Clock, Token},
+    domain::{AccountId, Clock, InstallationId, Token},
     github::GitHub,
 };
 
@@ -101,6 +101,13 @@ impl TokenCache {
         slot.rejected = Some(now);
         slot.token = None;
         true
+    }
+
+    /// Forgets the failures of an installation: what was refused may be allowed now.
+    pub fn forgive(&self, id: InstallationId) {
+        for mut slot in self.inner.slots.iter_mut().filter(|slot| slot.key().installation == id) {
+            slot.failed = None;
+        }
     }
 
     /// Forgets everything of an account, failures too, and gives back the tokens that were cached. A mint that is

@@ -3,7 +3,8 @@
 use super::{Check, FindingCode};
 use crate::{
     broker::{
-        credential::{Credential, OpenPat},
+        connect::EXPIRES_SOON,
+        credential::{Credential, UserToken, UserTokenKind},
         error::Error,
         refusal,
     },
@@ -16,9 +17,6 @@ const NEEDED: Permissions = Permissions::NONE
     .with(Permission::CONTENTS, Level::Write)
     .with(Permission::METADATA, Level::Read)
     .with(Permission::PULL_REQUESTS, Level::Write);
-/// A token that ends within this time is worth a warning: renewing one takes people some days.
-const EXPIRES_SOON: time::Duration = time::Duration::days(14);
-
 /// What is known of the credential's reach.
 pub(super) enum Granted {
     /// The permissions of the installation, and its page.
@@ -37,7 +35,7 @@ impl Check<'_> {
     ) -> Result<Option<Granted>, Error> {
         match credential {
             Credential::App { id, .. } => self.installation(*id).await,
-            Credential::Pat(pat) => self.pat(pat).await,
+            Credential::User(token) => self.user(token).await,
         }
     }
 
@@ -63,43 +61,55 @@ impl Check<'_> {
         Ok(granted)
     }
 
-    async fn pat(&mut self, pat: &OpenPat) -> Result<Option<Granted>, Error> {
+    async fn user(&mut self, token: &UserToken) -> Result<Option<Granted>, Error> {
         let code = FindingCode::CredentialValid;
-        let settings = self.tokens_page(pat.about.kind);
-        let user = match self.broker.github().user(&pat.token).await {
+        let what = what(token.kind);
+        let (fix, page) = self.remedy(token.kind);
+        let user = match self.broker.github().user(&token.token).await {
             Ok(user) => user,
             Err(error) if error.kind == Kind::Unauthorized => {
-                let message = format!(
-                    "GitHub refuses the personal access token (…{}).",
-                    pat.about.fingerprint
-                );
-                self.failed(code, message, "Make a new token and store it.", &settings);
-                self.note_pat(pat, ConnectionStatus::Revoked).await;
+                let message = format!("GitHub refuses {what} (…{}).", token.fingerprint);
+                self.failed(code, message, fix, &page);
+                self.note_user_token(token, ConnectionStatus::Revoked).await;
                 return Ok(None);
             }
             Err(error) if error.kind == Kind::Suspended => {
-                let message = "GitHub has suspended the owner of the personal access token.";
-                self.failed(code, message, "Make a token as another user and store it.", "");
+                let message = format!("GitHub has suspended the owner of {what}.");
+                self.failed(code, message, "Connect as another user.", "");
                 return Ok(None);
             }
             Err(error) => return Err(refusal::cannot_ask(error)),
         };
-        self.note_pat(pat, ConnectionStatus::Active).await;
-        let end = user.token_expires_at.or(pat.about.expires_at);
+        self.note_user_token(token, ConnectionStatus::Active).await;
+        let end = match token.kind {
+            // It is renewed by itself.
+            UserTokenKind::OAuth => None,
+            UserTokenKind::Pat(_) => user.token_expires_at.or(token.expires_at),
+        };
         match end.filter(|end| *end - self.broker.now() < EXPIRES_SOON) {
             Some(end) => {
                 let message =
-                    format!("The personal access token of {} ends on {}.", user.login, end.date());
-                self.warning(code, message, "Renew the token and store the new one.", &settings);
+                    format!("{} of {} ends on {}.", capital(what), user.login, end.date());
+                self.warning(code, message, fix, &page);
             }
-            None => {
-                self.ok(code, format!("The personal access token of {} is accepted.", user.login))
-            }
+            None => self.ok(code, format!("{} of {} is accepted.", capital(what), user.login)),
         }
-        Ok(Some(match pat.about.kind {
-            PatKind::Classic => Granted::Scopes(user.scopes.unwrap_or_default()),
-            PatKind::FineGrained => Granted::Unknown,
+        Ok(Some(match (token.kind, user.scopes) {
+            (UserTokenKind::Pat(PatKind::Classic), scopes) => {
+                Granted::Scopes(scopes.unwrap_or_default())
+            }
+            // An OAuth App's token has scopes, a GitHub App's has none.
+            (UserTokenKind::OAuth, Some(scopes)) if !scopes.is_empty() => Granted::Scopes(scopes),
+            _ => Granted::Unknown,
         }))
+    }
+
+    /// What to do about a token that does not work, and where.
+    fn remedy(&self, kind: UserTokenKind) -> (&'static str, String) {
+        match kind {
+            UserTokenKind::OAuth => ("Let the user connect GitHub again.", String::new()),
+            UserTokenKind::Pat(kind) => ("Make a new token and store it.", self.tokens_page(kind)),
+        }
     }
 
     /// The page on GitHub where tokens of this kind are made.
@@ -112,9 +122,9 @@ impl Check<'_> {
         format!("{}/{page}", web_url.trim_end_matches('/'))
     }
 
-    async fn note_pat(&self, pat: &OpenPat, status: ConnectionStatus) {
-        if pat.about.status != status {
-            self.broker.note_pat(&pat.about.account, &pat.row_id, status).await;
+    async fn note_user_token(&self, token: &UserToken, status: ConnectionStatus) {
+        if token.status != status {
+            self.broker.note_user_token(self.call.account(), token, status).await;
         }
     }
 
@@ -192,6 +202,19 @@ impl Check<'_> {
             &format!("{}/settings/access", repository.html_url),
         );
     }
+}
+
+fn what(kind: UserTokenKind) -> &'static str {
+    match kind {
+        UserTokenKind::OAuth => "the authorization",
+        UserTokenKind::Pat(_) => "the personal access token",
+    }
+}
+
+/// At the beginning of a sentence.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// Workflow files take more than all others, which not everybody grants.

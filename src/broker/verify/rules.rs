@@ -57,7 +57,8 @@ impl Staging<'_> {
             R::Creation => (!self.exists).then_some(Meaning::Refuses),
             R::RequiredSignatures => {
                 // GitHub signs all that an App makes, but of a user only what is made over GraphQL.
-                (self.source == CredentialSource::Pat).then_some(Meaning::RefusesUnsigned)
+                (self.source != CredentialSource::AppInstallation)
+                    .then_some(Meaning::RefusesUnsigned)
             }
             R::BranchNamePattern => {
                 match rule.limit.as_ref().and_then(|limit| limit.fits(self.branch.as_str())) {

@@ -4,21 +4,21 @@ use crate::domain::Method;
 
 /// A set of methods.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Methods(u16);
+pub(super) struct Methods(u32);
 
 impl Methods {
     pub const fn of(methods: &[Method]) -> Self {
         let mut set = 0;
         let mut rest = methods;
         while let [first, more @ ..] = rest {
-            set |= 1 << *first as u16;
+            set |= 1 << *first as u32;
             rest = more;
         }
         Self(set)
     }
 
     pub fn has(self, method: Method) -> bool {
-        self.0 & (1 << method as u16) != 0
+        self.0 & (1 << method as u32) != 0
     }
 
     pub fn has_any(self, others: Self) -> bool {
@@ -36,18 +36,25 @@ const CONSUMER: Methods = Methods::of(&[Method::GetRepoToken, Method::ReportReje
 const COMMITTER: Methods =
     CONSUMER.with(Methods::of(&[Method::CommitFiles, Method::OpenPromotionPr, Method::VerifyRepo]));
 /// Connects accounts; gets no token, and commits nothing.
-const ADMIN: Methods = Methods::of(&[
+const ADMIN: Methods = OPERATOR.with(Methods::of(&[
+    Method::BeginInstallation,
     Method::RegisterInstallation,
+    Method::BeginOAuth,
+    Method::CompleteOAuth,
     Method::SetPat,
-    Method::VerifyRepo,
+    Method::ListRepositories,
     Method::ConfigureRepo,
-    Method::GetConnection,
+    Method::CreateRepository,
+    Method::SetCredentialEnabled,
     Method::Disconnect,
+]));
+/// Looks, and changes nothing.
+const OPERATOR: Methods = Methods::of(&[
+    Method::VerifyRepo,
+    Method::GetConnection,
+    Method::ListConnections,
     Method::ServerReflection,
 ]);
-/// Looks, and changes nothing.
-const OPERATOR: Methods =
-    Methods::of(&[Method::VerifyRepo, Method::GetConnection, Method::ServerReflection]);
 
 /// Every role by its name.
 pub(super) const ROLES: [(&str, Methods); 4] =

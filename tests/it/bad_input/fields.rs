@@ -15,9 +15,11 @@ async fn register_installation() {
         setup_action: 99,
         code: "two\nlines".into(),
         expected_github_login: "a\tb".into(),
+        state: "two\nlines".into(),
     };
     let refused = world.register_installation(all).await.unwrap_err();
-    let fields = ["account", "code", "expected_github_login", "installation_id", "setup_action"];
+    let fields =
+        ["account", "code", "expected_github_login", "installation_id", "setup_action", "state"];
     assert_eq!(bad(&refused), fields);
 
     let good = RegisterInstallationRequest {

@@ -64,11 +64,19 @@ async fn an_app_that_was_installed_anew_takes_the_place_of_the_old_one() {
     );
 }
 
+/// What GitHub's redirect says when an organization owner was asked, where nobody said which organization it will be.
+fn requested() -> RegisterInstallationRequest {
+    RegisterInstallationRequest {
+        setup_action: SetupAction::Request.into(),
+        expected_github_login: String::new(),
+        ..installed(ACCOUNT, 0)
+    }
+}
+
 #[tokio::test]
 async fn an_installation_that_waits_for_approval_says_so_until_it_is_there() {
     let world = World::start().await;
-    let mut requested = installed(ACCOUNT, 0);
-    requested.setup_action = SetupAction::Request.into();
+    let requested = requested();
     let pending = world.register_installation(requested).await.unwrap().installation.unwrap();
     assert_eq!(pending.status(), ConnectionStatus::PendingApproval);
     assert_eq!(pending.installation_id, 0);
@@ -88,8 +96,7 @@ async fn an_installation_that_waits_for_approval_says_so_until_it_is_there() {
 #[tokio::test]
 async fn a_request_for_approval_takes_no_working_installation_away() {
     let world = World::connected().await;
-    let mut requested = installed(ACCOUNT, 0);
-    requested.setup_action = SetupAction::Request.into();
+    let requested = requested();
     world.register_installation(requested).await.unwrap();
     let seen = connection(&world, ACCOUNT).await.unwrap();
     assert_eq!(seen.effective_source(), CredentialSource::AppInstallation);
@@ -103,8 +110,7 @@ async fn an_uninstalled_app_that_is_asked_for_again_waits_for_approval() {
     let gone = token(&world, ACCOUNT).await.unwrap_err();
     assert_reason(&gone, Code::FailedPrecondition, "INSTALLATION_GONE");
 
-    let mut requested = installed(ACCOUNT, 0);
-    requested.setup_action = SetupAction::Request.into();
+    let requested = requested();
     let pending = world.register_installation(requested).await.unwrap().installation.unwrap();
     assert_eq!(pending.status(), ConnectionStatus::PendingApproval);
     assert_eq!(connection(&world, ACCOUNT).await.unwrap().installation, Some(pending));
@@ -186,6 +192,7 @@ async fn an_installation_on_another_organization_than_expected_is_refused() {
 async fn a_code_proves_who_installed_it() {
     let world = World::start().await;
     let mut request = installed(ACCOUNT, INSTALLATION);
+    request.expected_github_login.clear();
     request.code = person::authorize(&world.sim, "mallory").await;
     let refused = world.register_installation(request.clone()).await.unwrap_err();
     assert_reason(&refused, Code::FailedPrecondition, "INSTALLATION_NOT_OWNED");
@@ -207,6 +214,7 @@ async fn a_client_secret_that_github_does_not_know_is_the_operators_to_mend() {
     seed.apps[0].client_secret = "another-secret".into();
     let world = World::start_with(seed).await;
     let mut request = installed(ACCOUNT, INSTALLATION);
+    request.expected_github_login.clear();
     request.code = person::authorize(&world.sim, "alice").await;
     let refused = world.register_installation(request).await.unwrap_err();
     assert_reason(&refused, Code::Internal, "INTERNAL");

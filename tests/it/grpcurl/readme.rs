@@ -121,6 +121,7 @@ async fn register(address: &str, authority: &Authority) {
         account: "acme".into(),
         installation_id: INSTALLATION,
         setup_action: SetupAction::Install.into(),
+        expected_github_login: "acme".into(),
         ..Default::default()
     };
     CredentialBrokerClient::new(channel).register_installation(request).await.unwrap();

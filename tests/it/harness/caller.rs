@@ -37,7 +37,7 @@ impl Interceptor for Authorization {
 type Authorized = InterceptedService<Channel, Authorization>;
 
 /// Every RPC that a caller can try, and the services beside the contract's.
-pub const RPCS: [&str; 13] = [
+pub const RPCS: [&str; 20] = [
     "RegisterInstallation",
     "SetPat",
     "VerifyRepo",
@@ -48,6 +48,13 @@ pub const RPCS: [&str; 13] = [
     "ConfigureRepo",
     "GetConnection",
     "Disconnect",
+    "BeginInstallation",
+    "BeginOAuth",
+    "CompleteOAuth",
+    "ListRepositories",
+    "CreateRepository",
+    "SetCredentialEnabled",
+    "ListConnections",
     "Reflection.v1",
     "Reflection.v1alpha",
     "Health",
@@ -81,6 +88,7 @@ impl Caller {
                     account,
                     installation_id: INSTALLATION,
                     setup_action,
+                    expected_github_login: "acme".into(),
                     ..Default::default()
                 };
                 broker.register_installation(request).await.map(drop)
@@ -121,6 +129,36 @@ impl Caller {
                 admin.get_connection(proto::GetConnectionRequest { account }).await.map(drop)
             }
             "Disconnect" => admin.disconnect(proto::DisconnectRequest { account }).await.map(drop),
+            "BeginInstallation" => {
+                let request = proto::BeginInstallationRequest { account, ..Default::default() };
+                admin.begin_installation(request).await.map(drop)
+            }
+            "BeginOAuth" => {
+                let request = proto::BeginOAuthRequest { account, ..Default::default() };
+                admin.begin_o_auth(request).await.map(drop)
+            }
+            "CompleteOAuth" => {
+                let (state, code) = ("nobody's".to_owned(), "nobody's".to_owned());
+                let request = proto::CompleteOAuthRequest { account, state, code };
+                admin.complete_o_auth(request).await.map(drop)
+            }
+            "ListRepositories" => {
+                let request = proto::ListRepositoriesRequest { account, ..Default::default() };
+                admin.list_repositories(request).await.map(drop)
+            }
+            "CreateRepository" => {
+                let request =
+                    proto::CreateRepositoryRequest { account, repository, ..Default::default() };
+                admin.create_repository(request).await.map(drop)
+            }
+            "SetCredentialEnabled" => {
+                let source = proto::CredentialSource::AppInstallation.into();
+                let request = proto::SetCredentialEnabledRequest { account, source, enabled: true };
+                admin.set_credential_enabled(request).await.map(drop)
+            }
+            "ListConnections" => {
+                admin.list_connections(proto::ListConnectionsRequest::default()).await.map(drop)
+            }
             "Reflection.v1" => {
                 let request = v1::ServerReflectionRequest::default();
                 let requests = tokio_stream::once(request);

@@ -25,5 +25,12 @@ calls! {
     broker.report_rejected_token(ReportRejectedTokenRequest) -> ReportRejectedTokenResponse;
     admin.configure_repo(ConfigureRepoRequest) -> ConfigureRepoResponse;
     admin.get_connection(GetConnectionRequest) -> GetConnectionResponse;
+    admin.begin_installation(BeginInstallationRequest) -> BeginInstallationResponse;
+    admin.begin_o_auth(BeginOAuthRequest) -> BeginOAuthResponse;
+    admin.complete_o_auth(CompleteOAuthRequest) -> CompleteOAuthResponse;
+    admin.list_connections(ListConnectionsRequest) -> ListConnectionsResponse;
+    admin.list_repositories(ListRepositoriesRequest) -> ListRepositoriesResponse;
+    admin.create_repository(CreateRepositoryRequest) -> CreateRepositoryResponse;
+    admin.set_credential_enabled(SetCredentialEnabledRequest) -> SetCredentialEnabledResponse;
     admin.disconnect(DisconnectRequest) -> DisconnectResponse;
 }

@@ -249,6 +249,7 @@ impl World {
             account: account.into(),
             installation_id,
             setup_action: proto::SetupAction::Install.into(),
+            expected_github_login: "acme".into(),
             ..Default::default()
         };
         self.broker.register_installation(request).await.unwrap();
@@ -539,6 +540,7 @@ pub fn config_at(urls: &Urls, database_url: &str) -> Config {
         policy: Some(everything_allowed().to_owned()),
         audit: Target::File(shared().path().join("audit.jsonl")),
         limits: Default::default(),
+        connecting: Default::default(),
         commit_trailers: false,
         database_url: database_url.to_owned().into(),
         keys: KeySet::new(kek, Vec::new()),
@@ -550,6 +552,7 @@ pub fn config_at(urls: &Urls, database_url: &str) -> Config {
             oauth: Some(OAuthClient {
                 client_id: CLIENT_ID.into(),
                 client_secret: Token::new(APP_CLIENT_SECRET.into()),
+                scopes: Vec::new(),
             }),
             limits,
         },

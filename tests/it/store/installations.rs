@@ -126,16 +126,21 @@ async fn status_follows_the_installation(db: Db) {
 async fn approval_can_be_pending_for_many(db: Db) {
     let store = db.store().await;
     for owner in ["a", "b"] {
-        let pending = Installation {
-            id: None,
-            github_account_id: None,
-            github_login: String::new(),
-            status: ConnectionStatus::PendingApproval,
-            ..installation(owner, 0)
+        let awaited = Awaited {
+            account: account(owner),
+            expected_login: Some("acme".to_owned()),
+            requester_id: Some(5),
+            since: NOW,
         };
-        store.bind_installation(&pending).await.unwrap();
-        assert_eq!(store.installation(&account(owner)).await.unwrap(), Some(pending));
+        store.await_installation(&awaited).await.unwrap();
+        assert_eq!(store.awaited(&account(owner)).await.unwrap(), Some(awaited));
+        let pending = store.installation(&account(owner)).await.unwrap().unwrap();
+        assert_eq!((pending.id, pending.status), (None, ConnectionStatus::PendingApproval));
     }
+    assert_eq!(store.awaited_of(5).await.unwrap().len(), 2);
+    store.bind_installation(&installation("a", 1)).await.unwrap();
+    assert_eq!(store.awaited(&account("a")).await.unwrap(), None);
+    assert_eq!(store.awaited_of(5).await.unwrap().len(), 1);
 }
 
 async fn another_hosts_installations_are_not_seen(db: Db) {

@@ -1,0 +1,152 @@
+//! Installations that an organization owner has to approve.
+//!
+//! GitHub sends no browser back when the owner has: a webhook tells, or the next look does.
+
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use crate::{
+    broker::{Broker, credential::Held, error::Error},
+    domain::{
+        AccountId, Awaited, Choice, ConnectionStatus, CredentialSource, Installation,
+        InstallationId,
+    },
+    github::{self, Kind},
+};
+
+/// GitHub is not asked more often about one account's installation, however often its connection is looked at.
+pub(in crate::broker) const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+impl Broker {
+    /// Whether GitHub may know more of the installation than was last seen, and it matters.
+    pub(in crate::broker) fn may_have_changed(&self, held: &Held, choice: &Choice) -> bool {
+        let Some(installation) = &held.installation else { return false };
+        match installation.state() {
+            ConnectionStatus::PendingApproval => true,
+            // Another credential is used in its place: once it works again, it comes first.
+            ConnectionStatus::Suspended => choice.source != Some(CredentialSource::AppInstallation),
+            _ => false,
+        }
+    }
+
+    /// Looks at GitHub what became of the installation of an account; says whether it is another one now.
+    pub(in crate::broker) async fn look_again(&self, account: &AccountId, held: &mut Held) -> bool {
+        if !self.inner.looks.may(account, self.now()) {
+            return false;
+        }
+        let changed = match held.installation.as_ref().and_then(|installation| installation.id) {
+            Some(id) => self.look_at_installation(account, id).await,
+            None => self.look_for_awaited(account).await,
+        };
+        match changed {
+            Ok(()) => match self.store().installation(account).await {
+                Ok(now) => {
+                    let changed = now != held.installation;
+                    held.installation = now;
+                    changed
+                }
+                Err(error) => {
+                    warn!(%account, %error, "the installation could not be read again");
+                    false
+                }
+            },
+            Err(error) => {
+                debug!(%account, %error, "it could not be seen what became of the installation");
+                false
+            }
+        }
+    }
+
+    /// Looks whether the installation that an account waits for is there.
+    pub(in crate::broker) async fn look_for_approval(&self, account: &AccountId, held: &mut Held) {
+        let status = held.installation.as_ref().map(|installation| installation.status);
+        if status == Some(ConnectionStatus::PendingApproval) {
+            self.look_again(account, held).await;
+        }
+    }
+
+    /// An installation that GitHub has told of: it is bound if an account waits for it, by whoever asked the owner for it.
+    pub(in crate::broker) async fn installation_appeared(
+        &self,
+        id: InstallationId,
+        requester_id: Option<i64>,
+    ) -> Result<(), Error> {
+        let Some(requester_id) = requester_id else { return Ok(()) };
+        let waiting = self.store().awaited_of(requester_id).await?;
+        let [awaited] = waiting.as_slice() else {
+            debug!(installation = %id, waiting = waiting.len(), "no one account waits for this installation");
+            return Ok(());
+        };
+        let found = match self.github().installation(id).await {
+            Ok(found) => found,
+            Err(error) if error.kind == Kind::NotFound => return Ok(()),
+            Err(error) => return Err(crate::broker::refusal::cannot_ask(error)),
+        };
+        let expected = awaited.expected_login.as_deref();
+        if expected.is_some_and(|login| !login.eq_ignore_ascii_case(&found.account.login)) {
+            info!(account = %awaited.account, installation = %id, "the installation is not on the expected GitHub account");
+            return Ok(());
+        }
+        self.bind_found(&awaited.account, found).await.map(drop)
+    }
+
+    /// Asks whether the App is installed on the organization that an account waits for.
+    async fn look_for_awaited(&self, account: &AccountId) -> Result<(), Error> {
+        let Some(Awaited { expected_login: Some(login), .. }) =
+            self.store().awaited(account).await?
+        else {
+            return Ok(());
+        };
+        match self.github().installation_on(&login).await {
+            Ok(found) if found.account.login.eq_ignore_ascii_case(&login) => {
+                self.bind_found(account, found).await.map(drop)
+            }
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == Kind::NotFound => Ok(()),
+            Err(error) => Err(crate::broker::refusal::cannot_ask(error)),
+        }
+    }
+
+    /// Looks at an installation that is bound, and notes what became of it.
+    pub(in crate::broker) async fn look_at_installation(
+        &self,
+        account: &AccountId,
+        id: InstallationId,
+    ) -> Result<(), Error> {
+        let status = match self.github().installation(id).await {
+            Ok(found) if found.suspended => ConnectionStatus::Suspended,
+            Ok(_) => ConnectionStatus::Active,
+            Err(error) if error.kind == Kind::NotFound => ConnectionStatus::Revoked,
+            Err(error) => return Err(crate::broker::refusal::cannot_ask(error)),
+        };
+        self.note_installation(account, id, status).await;
+        Ok(())
+    }
+
+    /// Binds an installation that is proven to be an account's.
+    pub(super) async fn bind_found(
+        &self,
+        account: &AccountId,
+        found: github::Installation,
+    ) -> Result<Installation, Error> {
+        let status =
+            if found.suspended { ConnectionStatus::Suspended } else { ConnectionStatus::Active };
+        let installation = Installation {
+            account: account.clone(),
+            id: Some(found.id),
+            github_account_id: Some(found.account.id),
+            github_login: found.account.login,
+            status,
+            enabled: true,
+            settings_url: found.html_url,
+            registered_at: self.now(),
+        };
+        self.store().bind_installation(&installation).await?;
+        // What was learned before (a refusal, a token of an earlier installation) no longer holds.
+        self.inner.tokens.purge(account);
+        let (installation_id, github_login) = (found.id, &installation.github_login);
+        info!(%account, installation = %installation_id, github_login, "installation registered");
+        Ok(installation)
+    }
+}

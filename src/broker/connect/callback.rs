@@ -1,0 +1,273 @@
+//! GitHub's redirect to the broker itself: the connection is finished, and the browser sent on to the portal.
+//!
+//! Nobody is authenticated here. What speaks for the browser is the `state`: who knows it acts for the caller who began, with the
+//! rights that this caller has now.
+
+use std::net::SocketAddr;
+
+use tracing::{Instrument, info, info_span, warn};
+use url::Url;
+use uuid::Uuid;
+
+use super::{RegisterRequest, SetupAction};
+use crate::{
+    audit::Record,
+    broker::{
+        Broker, Call, Trail,
+        error::{Error, Reason},
+    },
+    domain::{
+        Attempt, AttemptKind, ConnectionStatus, InstallationId, Method, OUTCOME_NAMES, Token,
+    },
+    store::StoredAttempt,
+    telemetry::causes,
+};
+
+/// What GitHub's redirect says.
+#[derive(Clone, Debug, Default)]
+pub struct Callback {
+    /// What the browser was sent to GitHub with.
+    pub state: Option<Token>,
+    /// An OAuth code.
+    pub code: Option<Token>,
+    /// The installation.
+    pub installation_id: Option<InstallationId>,
+    /// True if an organization owner was asked for it.
+    pub requested: bool,
+    /// True if only the installation's repositories were changed.
+    pub updated: bool,
+    /// Why GitHub gave nothing: `access_denied` if the user did not want to.
+    pub error: Option<String>,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The account is connected.
+    Connected,
+    /// An organization owner has to approve.
+    Pending,
+    /// The installation's repositories were changed on GitHub.
+    Updated,
+    /// The user did not want to.
+    Cancelled,
+    /// It may not be: `reason` says why.
+    Refused,
+    /// It did not work for now: beginning again can help.
+    Failed,
+}
+
+impl Outcome {
+    /// The word in the address.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Pending => "pending",
+            Self::Updated => "updated",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Where the browser goes, and with what.
+#[derive(Clone, Debug)]
+pub struct Landing {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The contract's word for why; none for success.
+    pub reason: Option<&'static str>,
+    /// The portal's page, with the outcome; none if none is registered.
+    pub url: Option<Url>,
+}
+
+/// Name of the call in log and audit.
+const RPC: &str = "GithubCallback";
+/// Word for a `state` that nobody knows.
+const STATE_UNKNOWN: &str = "STATE_UNKNOWN";
+/// Word for a user who did not want to.
+const ACCESS_DENIED: &str = "access_denied";
+
+impl Broker {
+    /// Finishes what a browser brings back. A task of its own: a browser that is closed stops nothing half way.
+    pub async fn finish_in_browser(&self, callback: Callback, peer: Option<SocketAddr>) -> Landing {
+        let broker = self.clone();
+        let request_id = Uuid::now_v7();
+        let span = info_span!("callback", %request_id);
+        let work = async move { broker.finish(callback, request_id, peer).await };
+        tokio::spawn(work.instrument(span))
+            .await
+            .unwrap_or_else(|_| self.landing(None, Outcome::Failed, Some(Reason::Internal.word())))
+    }
+
+    async fn finish(
+        &self,
+        callback: Callback,
+        request_id: Uuid,
+        peer: Option<SocketAddr>,
+    ) -> Landing {
+        let found = match &callback.state {
+            Some(state) => self.store().attempt(&state.hashed(), self.now()).await,
+            None => Ok(None),
+        };
+        let attempt = match found {
+            Ok(Some(attempt)) => attempt,
+            Ok(None) => return self.without_state(&callback).await,
+            Err(error) => return self.ended_with(None, None, Error::from(error)),
+        };
+        let mut record = Record::new(request_id, Some(&attempt.attempt.caller), RPC.to_owned());
+        record.peer = peer;
+        let trail = Trail::new(record);
+        let done = self.finish_attempt(&trail, &attempt, &callback).await;
+        let reason = done.as_ref().err().map(|error| error.reason.word());
+        let done = match self.conclude(&trail, reason).await {
+            Ok(()) => done,
+            Err(unwritten) => Err(unwritten),
+        };
+        match done {
+            Ok(outcome) => {
+                info!(account = %attempt.attempt.account, outcome = outcome.as_str(), "a browser came back from GitHub");
+                self.landing(Some(&attempt.attempt), outcome, None)
+            }
+            Err(error) => self.ended_with(Some(&attempt.attempt), callback.installation_id, error),
+        }
+    }
+
+    async fn finish_attempt(
+        &self,
+        trail: &Trail,
+        attempt: &StoredAttempt,
+        callback: &Callback,
+    ) -> Result<Outcome, Error> {
+        let Attempt { account, caller, kind, .. } = &attempt.attempt;
+        let method = match kind {
+            AttemptKind::Installation => Method::RegisterInstallation,
+            AttemptKind::OAuth => Method::CompleteOAuth,
+        };
+        let call = self.admit(trail, caller, method, account).await?;
+        if let Some(error) = &callback.error {
+            self.use_up(attempt).await?;
+            return match error.as_str() {
+                ACCESS_DENIED => Ok(Outcome::Cancelled),
+                _ => Err(Error::new(
+                    Reason::RefusedByGithub,
+                    "GitHub did not let the user authorize; the App's settings may not fit the broker's configuration",
+                )),
+            };
+        }
+        match kind {
+            AttemptKind::Installation => self.finish_installation(&call, callback).await,
+            AttemptKind::OAuth => {
+                let (Some(state), Some(code)) = (&callback.state, &callback.code) else {
+                    return Err(incomplete());
+                };
+                self.complete_oauth(&call, state, code).await?;
+                Ok(Outcome::Connected)
+            }
+        }
+    }
+
+    async fn finish_installation(
+        &self,
+        call: &Call,
+        callback: &Callback,
+    ) -> Result<Outcome, Error> {
+        let action = match callback.installation_id {
+            Some(id) => SetupAction::Installed(id),
+            None if callback.requested => SetupAction::Requested,
+            None => return Err(incomplete()),
+        };
+        let request = RegisterRequest {
+            action,
+            state: callback.state.clone(),
+            code: callback.code.clone(),
+            expected_login: None,
+        };
+        let installation = self.register_installation(call, request).await?;
+        Ok(match installation.status {
+            ConnectionStatus::PendingApproval => Outcome::Pending,
+            _ => Outcome::Connected,
+        })
+    }
+
+    /// GitHub sends people who have changed an installation's repositories, too, and then without a state. Nothing is
+    /// believed of that but that what was refused before may be allowed now.
+    async fn without_state(&self, callback: &Callback) -> Landing {
+        if callback.updated && callback.state.is_none() {
+            if let Some(id) = callback.installation_id {
+                self.inner.tokens.forgive(id);
+            }
+            return self.landing(None, Outcome::Updated, None);
+        }
+        warn!(
+            "a browser came back from GitHub with a state that is not known, used up, or too old"
+        );
+        self.landing(None, Outcome::Refused, Some(STATE_UNKNOWN))
+    }
+
+    fn ended_with(
+        &self,
+        attempt: Option<&Attempt>,
+        installation: Option<InstallationId>,
+        error: Error,
+    ) -> Landing {
+        let passing = matches!(
+            error.reason,
+            Reason::GithubUnavailable
+                | Reason::DatabaseUnavailable
+                | Reason::AuditUnavailable
+                | Reason::RateLimited
+                | Reason::Internal
+        );
+        let reason = error.reason.word();
+        let cause = causes(&error);
+        warn!(account = attempt.map(|a| a.account.as_str()), reason, %error, cause, "a browser's connection was not finished");
+        let outcome = if passing { Outcome::Failed } else { Outcome::Refused };
+        let mut landing = self.landing(attempt, outcome, Some(reason));
+        // Whoever may confirm whose it is needs to know which.
+        if let (Reason::InstallationNotProven, Some(url), Some(id)) =
+            (error.reason, &mut landing.url, installation)
+        {
+            url.query_pairs_mut().append_pair("installation_id", &id.to_string());
+        }
+        landing
+    }
+
+    fn landing(
+        &self,
+        attempt: Option<&Attempt>,
+        outcome: Outcome,
+        reason: Option<&'static str>,
+    ) -> Landing {
+        // Registered when it was begun; the configuration may be another one by now.
+        let asked = attempt.map_or("", |attempt| attempt.return_url.as_str());
+        let page = self.connecting().return_url(asked).ok().flatten();
+        let page = page.or_else(|| self.connecting().return_urls.first().cloned());
+        let url = page.map(|mut url| {
+            let kept: Vec<(String, String)> = url
+                .query_pairs()
+                .filter(|(name, _)| !OUTCOME_NAMES.contains(&name.as_ref()))
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
+                .collect();
+            let mut query = url.query_pairs_mut();
+            query.clear().extend_pairs(kept).append_pair("outcome", outcome.as_str());
+            if let Some(attempt) = attempt {
+                query.append_pair("kind", attempt.kind.as_str());
+            }
+            if let Some(reason) = reason {
+                query.append_pair("reason", reason);
+            }
+            drop(query);
+            url
+        });
+        Landing { outcome, reason, url }
+    }
+}
+
+fn incomplete() -> Error {
+    Error::new(
+        Reason::RefusedByGithub,
+        "GitHub's redirect does not say what became of it; begin again, and check the App's setup and callback URLs",
+    )
+}

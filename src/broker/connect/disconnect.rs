@@ -1,0 +1,62 @@
+//! Undoing the connection of an account.
+
+use futures_util::{StreamExt, stream};
+use tracing::{info, warn};
+
+use crate::{
+    broker::{Broker, Call, error::Error},
+    domain::AccountId,
+};
+
+/// What was undone.
+#[derive(Clone, Copy, Debug)]
+pub struct Disconnected {
+    /// False if there was nothing.
+    pub existed: bool,
+    /// Cached tokens that GitHub confirmed as revoked.
+    pub tokens_revoked: usize,
+}
+
+/// Revocations at once: an account rarely has more cached tokens than this.
+const REVOKE_AT_ONCE: usize = 8;
+
+impl Broker {
+    /// Deletes all of an account, and ends at GitHub the tokens that are cached for it and those of its user. A task of its
+    /// own: once the account is deleted nobody else knows of its tokens, so that a caller who gives up must not stop it half
+    /// way.
+    pub async fn disconnect(&self, call: &Call) -> Result<Disconnected, Error> {
+        let (broker, account) = (self.clone(), call.account().clone());
+        let work = tokio::spawn(async move { broker.disconnect_now(&account).await });
+        work.await.map_err(Error::internal)?
+    }
+
+    async fn disconnect_now(&self, account: &AccountId) -> Result<Disconnected, Error> {
+        let user = self.store().oauth_user(account).await?;
+        let existed = self.store().disconnect(account).await?;
+        let mut revoked = self.revoke_cached(account).await;
+        if let Some((user, sealed)) = user
+            && self.end_stored_pair(&user, &sealed).await
+        {
+            revoked += 1;
+        }
+        info!(%account, existed, revoked, "account disconnected");
+        Ok(Disconnected { existed, tokens_revoked: revoked })
+    }
+
+    /// Ends at GitHub the installation tokens that are cached for an account; says how many.
+    pub(super) async fn revoke_cached(&self, account: &AccountId) -> usize {
+        let cached = self.inner.tokens.purge(account);
+        stream::iter(cached)
+            .map(async |cached| match self.github().revoke(&cached.token).await {
+                Ok(()) => true,
+                Err(error) => {
+                    warn!(%account, %error, "a cached token could not be revoked; it ends by itself within the hour");
+                    false
+                }
+            })
+            .buffer_unordered(REVOKE_AT_ONCE)
+            .filter(|revoked| std::future::ready(*revoked))
+            .count()
+            .await
+    }
+}

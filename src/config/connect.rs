@@ -1,0 +1,34 @@
+//! `[connect]`: how accounts are connected.
+
+use url::Url;
+
+use super::check::Checker;
+use crate::domain::Connecting;
+
+impl Checker<'_> {
+    pub(super) fn connecting(&mut self) -> Connecting {
+        let callback_url = self.file.text("connect.callback_url");
+        let callback_url = callback_url.and_then(|url| self.page("connect.callback_url", &url));
+        let return_urls = self.file.texts("connect.return_urls").unwrap_or_default();
+        let return_urls =
+            return_urls.iter().filter_map(|url| self.page("connect.return_urls", url)).collect();
+        let fallback = self.file.switch("connect.fallback").unwrap_or(false);
+        Connecting { callback_url, return_urls, fallback }
+    }
+
+    /// A page that browsers are sent to: what stands in its address must not be read on the way.
+    fn page(&mut self, key: &str, text: &str) -> Option<Url> {
+        let page: Url = self.take(format_args!("{key} {text:?}"), text.parse())?;
+        let bare = page.query().is_none()
+            && page.fragment().is_none()
+            && page.username().is_empty()
+            && page.password().is_none();
+        if bare && self.is_safe(&page) {
+            return Some(page);
+        }
+        self.wrong(format!(
+            "{key} {text:?} must be an https:// address without a query (http:// only on loopback)"
+        ));
+        None
+    }
+}
