@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use ghbroker::{
-    domain::{ConnectionStatus, Installation, InstallationId},
+    domain::{Awaited, ConnectionStatus, Installation, InstallationId},
     store::{Error, Settings, Store},
 };
 
