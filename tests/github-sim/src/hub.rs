@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::SimClock;
 use crate::fault::Faults;
+use crate::hooks::Hooks;
 use crate::http::Rates;
 use crate::seen::Log;
 use crate::urls::Urls;
@@ -18,12 +19,14 @@ pub(crate) struct Hub {
     pub faults: Faults,
     pub log: Log,
     pub rates: Rates,
+    pub hooks: Hooks,
     pub urls: Urls,
     /// Where the git repositories lie.
     pub root: PathBuf,
 }
 
 impl Hub {
+    /// Within a runtime, on which webhooks are delivered.
     pub fn new(clock: SimClock, urls: Urls, root: PathBuf, chatty: bool) -> Self {
         Self {
             world: Mutex::new(World::default()),
@@ -31,6 +34,7 @@ impl Hub {
             faults: Faults::default(),
             log: Log::new(chatty),
             rates: Rates::default(),
+            hooks: Hooks::new(),
             urls,
             root,
         }

@@ -7,6 +7,7 @@
 //! http/        port, faults, callers, limits    rest/      the REST routes: one table, one file per noun
 //! graphql/     schema, validation, execution    web/       smart HTTP of git, OAuth pages
 //! policy/      what refuses a change            git/       the real git, by its plumbing commands
+//! change/      what happens, and who is told    hooks/     webhooks on their way
 //! fault.rs     faults on demand                 seen.rs    the log of requests
 //! ```
 //!
@@ -16,10 +17,12 @@
 // GitHub's repositories have more fields than `json!` takes by default.
 #![recursion_limit = "256"]
 
+mod change;
 mod clock;
 mod fault;
 mod git;
 mod graphql;
+mod hooks;
 mod http;
 mod hub;
 mod level;
@@ -36,6 +39,7 @@ mod world;
 
 pub use clock::SimClock;
 pub use fault::{Effect, Fault, Gate};
+pub use hooks::Delivery;
 pub use level::Level;
 pub use secrets::TokenFormat;
 pub use seed::{Seed, SeedError};

@@ -120,6 +120,22 @@ pub struct App {
     pub setup_url: Option<String>,
     /// Whether user tokens of this App never expire (and so come without a refresh token).
     pub user_tokens_never_expire: bool,
+    /// Whether it is an OAuth App: user tokens are `gho_` with scopes and never expire, and there is nothing
+    /// to install.
+    pub oauth_app: bool,
+    /// Whether installing asks the person for authorization too, and so leads to the first callback URL with
+    /// a code instead of to the setup URL.
+    pub request_oauth_on_install: bool,
+    /// Whether the browser is also sent back when the repositories of an installation were changed.
+    pub setup_on_update: bool,
+    /// The page of the product, linked where the person stays on GitHub.
+    pub homepage_url: Option<String>,
+    /// Where webhooks are sent (plain `http://`); none are sent when left out.
+    pub webhook_url: Option<String>,
+    /// The secret that signs webhooks; they are unsigned when it is empty.
+    pub webhook_secret: String,
+    /// The events subscribed to beside those that every App gets; `repository` when left out.
+    pub events: Option<Vec<String>>,
 }
 
 /// A repository.
@@ -226,6 +242,8 @@ pub struct Pat {
     pub resource_owner: Option<String>,
     /// Names (without owner) of the repositories of a fine-grained token; all when left out.
     pub repositories: Option<Vec<String>>,
+    /// Whether the organization has yet to approve a fine-grained token.
+    pub pending_approval: bool,
     /// When it ends, RFC 3339; never when left out.
     #[serde(with = "time::serde::rfc3339::option")]
     pub expires_at: Option<time::OffsetDateTime>,

@@ -45,7 +45,9 @@ pub(crate) fn answer(hub: &Hub, arrived: Arrived) -> Answer {
     }
     let now = hub.clock.seconds();
     let scopes = match caller.token() {
-        Some(TokenKind::Classic { scopes, .. }) => Some(scopes.join(", ")),
+        Some(TokenKind::Classic { scopes, .. } | TokenKind::OAuth { scopes, .. }) => {
+            Some(scopes.join(", "))
+        }
         _ => None,
     };
     let (bucket, exceeded) = hub.rates.charge(&hub.world(), &caller, "graphql", 1, now);

@@ -68,6 +68,7 @@ pub(crate) fn token(world: &mut World, secret: &str, now: i64) -> Result<Caller,
             }
         }
         TokenKind::UserToServer { .. }
+        | TokenKind::OAuth { .. }
         | TokenKind::Classic { .. }
         | TokenKind::FineGrained { .. } => {}
     }

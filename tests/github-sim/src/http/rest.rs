@@ -171,7 +171,7 @@ fn common_headers(
     match caller {
         Caller::Token(grant) => {
             match &grant.kind {
-                TokenKind::Classic { scopes, .. } => {
+                TokenKind::Classic { scopes, .. } | TokenKind::OAuth { scopes, .. } => {
                     let repo = matches!(route.needs, Needs::Repo(_));
                     headers.push(("x-oauth-scopes", scopes.join(", ")));
                     let accepted = if repo { "repo" } else { "" };

@@ -7,7 +7,7 @@ use crate::hub::Hub;
 use crate::level::Level;
 use crate::secrets::letters;
 use crate::seed::{self, PatKind, Seed, SeedError};
-use crate::world::{Account, AccountKind, App, Installation, Token, TokenKind};
+use crate::world::{Account, AccountKind, App, Installation, Token, TokenKind, Webhook};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Result<T> = std::result::Result<T, SeedError>;
@@ -73,7 +73,7 @@ impl Hub {
         self.add_account(org.id, &org.login, kind)
     }
 
-    fn account_id(&self, login: &str) -> Result<u64> {
+    pub fn account_id(&self, login: &str) -> Result<u64> {
         let found = self.world().account(login).map(|account| account.id);
         found.ok_or_else(|| SeedError(format!("there is no account {login:?}")))
     }
@@ -91,6 +91,11 @@ impl Hub {
         let created_at = self.clock.seconds();
         let mut world = self.world();
         let id = world.claim_id(app.id);
+        let webhook = app.webhook_url.as_ref().map(|url| Webhook {
+            id: world.fresh_id(),
+            url: url.clone(),
+            secret: app.webhook_secret.clone(),
+        });
         let client_id = app.client_id.clone().unwrap_or_else(|| format!("Iv23li{id:014}"));
         let stored = App {
             id,
@@ -103,7 +108,13 @@ impl Hub {
             permissions: app.permissions.clone(),
             callback_urls: app.callback_urls.clone(),
             setup_url: app.setup_url.clone(),
-            user_tokens_expire: !app.user_tokens_never_expire,
+            user_tokens_expire: !app.user_tokens_never_expire && !app.oauth_app,
+            oauth: app.oauth_app,
+            request_oauth_on_install: app.request_oauth_on_install,
+            setup_on_update: app.setup_on_update,
+            homepage_url: app.homepage_url.clone(),
+            webhook,
+            events: app.events.clone().unwrap_or_else(|| vec!["repository".to_owned()]),
             bot_id,
             created_at,
         };
@@ -137,7 +148,9 @@ impl Hub {
             repositories,
             permissions,
             suspended_at: seed.suspended.then_some(now),
+            suspended_by: None,
             created_at: now,
+            updated_at: now,
         };
         if world.installations.insert(id, installation).is_some() {
             return wrong(format!("the installation id {id} is taken"));
@@ -181,6 +194,7 @@ impl Hub {
                     owner_id,
                     repositories,
                     permissions: pat.permissions.clone(),
+                    pending: pat.pending_approval,
                 }
             }
         };

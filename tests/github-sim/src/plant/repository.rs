@@ -57,24 +57,6 @@ impl Hub {
         self.world().repositories.insert(id, Repository::new(meta));
         Ok(id)
     }
-
-    /// Gives a repository another owner or name; the old name leads to it from now on.
-    pub fn move_repository(&self, id: u64, owner: &str, name: &str) -> Result<()> {
-        let owner_id = self.account_id(owner)?;
-        let mut world = self.world();
-        if world.repository(owner, name).is_some_and(|other| other.meta.id != id) {
-            return wrong(format!("{owner}/{name} is taken"));
-        }
-        let owner = world.accounts.get(&owner_id).map(|a| a.login.clone()).unwrap_or_default();
-        let Some(repository) = world.repositories.get_mut(&id) else {
-            return wrong(format!("there is no repository {id}"));
-        };
-        repository.old_names.insert(repository.meta.full_name().to_lowercase());
-        repository.meta.owner_id = owner_id;
-        repository.meta.owner = owner;
-        repository.meta.name = name.to_owned();
-        Ok(())
-    }
 }
 
 /// What GitHub's git servers allow and check, beside git's defaults.

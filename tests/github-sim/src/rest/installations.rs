@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use super::apps::{app_id, own_installation};
 use super::view;
+use crate::clock::iso;
 use crate::http::{Answer, Call, Outcome, Page, Refusal};
-use crate::world::{Meta, TokenKind};
+use crate::urls::node_id;
+use crate::world::{InstallationRequest, Meta, TokenKind};
 
 pub(super) fn list(call: &Call<'_>) -> Outcome {
     let world = call.hub.world();
@@ -20,9 +22,8 @@ pub(super) fn get(call: &Call<'_>) -> Outcome {
 
 /// Uninstalls; the newer API version answers 202.
 pub(super) fn delete(call: &Call<'_>) -> Outcome {
-    let mut world = call.hub.world();
-    let installation = own_installation(call, &world)?;
-    world.uninstall(installation.id);
+    let installation = own_installation(call, &call.hub.world())?;
+    call.hub.uninstall(installation.id, call.actor()?.id);
     let mut answer = Answer::empty();
     if call.header("x-github-api-version") == Some("2026-03-10") {
         answer.status = 202;
@@ -31,20 +32,34 @@ pub(super) fn delete(call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn suspend(call: &Call<'_>) -> Outcome {
-    set_suspended(call, Some(call.now()))
+    set_suspended(call, true)
 }
 
 pub(super) fn unsuspend(call: &Call<'_>) -> Outcome {
-    set_suspended(call, None)
+    set_suspended(call, false)
 }
 
-fn set_suspended(call: &Call<'_>, since: Option<i64>) -> Outcome {
-    let mut world = call.hub.world();
-    let id = own_installation(call, &world)?.id;
-    if let Some(installation) = world.installations.get_mut(&id) {
-        installation.suspended_at = since;
-    }
+fn set_suspended(call: &Call<'_>, suspended: bool) -> Outcome {
+    let id = own_installation(call, &call.hub.world())?.id;
+    call.hub.set_suspended(id, suspended, call.actor()?.id);
     Ok(Answer::empty())
+}
+
+/// `GET /app/installation-requests`
+pub(super) fn requests(call: &Call<'_>) -> Outcome {
+    let world = call.hub.world();
+    let own = world.requests.values().filter(|r| Some(r.app_id) == app_id(call)).collect();
+    let account = |id: &u64| world.accounts.get(id).map(|a| a.json(&call.hub.urls));
+    let show = |request: &InstallationRequest| {
+        json!({
+            "id": request.id,
+            "node_id": node_id("IntegrationInstallationRequest", &request.id.to_string()),
+            "account": account(&request.account_id),
+            "requester": account(&request.requester_id),
+            "created_at": iso(request.created_at),
+        })
+    };
+    Ok(Page::of(call, own).map(show).answer())
 }
 
 /// The App's installation that covers a repository, found also by the repository's former name.

@@ -7,6 +7,7 @@ mod branches;
 mod changes;
 mod commits;
 mod contents;
+mod hooks;
 mod installations;
 mod issues;
 mod labels;
@@ -28,6 +29,7 @@ pub(crate) mod view;
 pub(crate) use commits::web_flow;
 pub(crate) use issues::show as issue_json;
 pub(crate) use merge::mergeable;
+pub(crate) use orgs::simple as organization_json;
 pub(crate) use pull_view::{refresh, simple as pull_json};
 pub(crate) use trees::valid_path;
 
@@ -60,6 +62,11 @@ pub(crate) static ROUTES: &[Route] = &[
     // Apps and installations
     row("GET", "/app", App, apps::get),
     row("GET", "/apps/{app_slug}", Open, apps::by_slug),
+    row("GET", "/app/hook/config", App, hooks::config),
+    row("GET", "/app/hook/deliveries", App, hooks::list),
+    row("GET", "/app/hook/deliveries/{delivery_id}", App, hooks::get),
+    row("POST", "/app/hook/deliveries/{delivery_id}/attempts", App, hooks::redeliver),
+    row("GET", "/app/installation-requests", App, installations::requests),
     row("GET", "/app/installations", App, installations::list),
     row("GET", "/app/installations/{installation_id}", App, installations::get),
     row("DELETE", "/app/installations/{installation_id}", App, installations::delete),

@@ -24,8 +24,9 @@ fn find(call: &Call<'_>, world: &World) -> Result<(String, Token), Refusal> {
         return Err(Refusal::not_found());
     }
     let token = world.tokens.get(secret).filter(|token| {
-        matches!(token.kind, TokenKind::UserToServer { app_id, .. } if Some(app_id) == app)
-            && !token.expired(call.now())
+        let own = token.kind.authorized().is_some_and(|(_, app_id)| Some(app_id) == app);
+        let access = !matches!(token.kind, TokenKind::Refresh { .. });
+        own && access && !token.expired(call.now())
     });
     token.map(|t| (secret.to_owned(), t.clone())).ok_or_else(Refusal::not_found)
 }
@@ -34,16 +35,17 @@ fn find(call: &Call<'_>, world: &World) -> Result<(String, Token), Refusal> {
 fn show(call: &Call<'_>, world: &World, secret: &str, token: &Token) -> Value {
     let hash = STANDARD.encode(digest::digest(&digest::SHA256, secret.as_bytes()));
     let app = app_id(call).and_then(|id| world.apps.get(&id));
-    let user = match &token.kind {
-        TokenKind::UserToServer { user_id, .. } => world.accounts.get(user_id),
-        _ => None,
+    let user = token.kind.authorized().and_then(|(user, _)| world.accounts.get(&user));
+    let scopes = match &token.kind {
+        TokenKind::OAuth { scopes, .. } => scopes.clone(),
+        _ => Vec::new(),
     };
     let now = iso(call.now());
     let start = secret.len().saturating_sub(8);
     json!({
         "id": token.id,
         "url": format!("{}/authorizations/{}", call.hub.urls.api, token.id),
-        "scopes": [], "token": secret, "token_last_eight": secret.get(start..),
+        "scopes": scopes, "token": secret, "token_last_eight": secret.get(start..),
         "hashed_token": hash,
         "app": {
             "name": app.map(|a| a.name.clone()), "client_id": app.map(|a| a.client_id.clone()),
@@ -68,7 +70,8 @@ pub(super) fn reset(call: &Call<'_>) -> Outcome {
     let (secret, mut token) = find(call, &world)?;
     world.tokens.remove(&secret);
     token.id = world.fresh_id();
-    let fresh = format!("ghu_{}", letters(36));
+    let prefix = if matches!(token.kind, TokenKind::OAuth { .. }) { "gho" } else { "ghu" };
+    let fresh = format!("{prefix}_{}", letters(36));
     let shown = show(call, &world, &fresh, &token);
     world.tokens.insert(fresh, token);
     Ok(Answer::ok(shown))
@@ -83,16 +86,9 @@ pub(super) fn delete(call: &Call<'_>) -> Outcome {
 
 /// Takes back all that the user granted the App.
 pub(super) fn delete_grant(call: &Call<'_>) -> Outcome {
-    let mut world = call.hub.world();
-    let (_, token) = find(call, &world)?;
-    if let TokenKind::UserToServer { user_id, app_id } = token.kind {
-        world.tokens.retain(|_, other| match other.kind {
-            TokenKind::UserToServer { user_id: user, app_id: app }
-            | TokenKind::Refresh { user_id: user, app_id: app, .. } => {
-                (user, app) != (user_id, app_id)
-            }
-            _ => true,
-        });
+    let (_, token) = find(call, &call.hub.world())?;
+    if let Some((user_id, app_id)) = token.kind.authorized() {
+        call.hub.revoke_authorization(app_id, user_id);
     }
     Ok(Answer::empty())
 }

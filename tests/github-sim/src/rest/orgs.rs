@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::users::repositories_page;
 use crate::clock::iso;
 use crate::http::{Answer, Call, Outcome, Refusal};
+use crate::urls::Urls;
 use crate::world::{Account, World};
 
 /// GitHub's `organization-simple`.
-pub(super) fn simple(call: &Call<'_>, org: &Account) -> Value {
-    let api = format!("{}/orgs/{}", call.hub.urls.api, org.login);
+pub(crate) fn simple(urls: &Urls, org: &Account) -> Value {
+    let api = format!("{}/orgs/{}", urls.api, org.login);
     json!({
         "login": org.login,
         "id": org.id,
@@ -21,7 +22,7 @@ pub(super) fn simple(call: &Call<'_>, org: &Account) -> Value {
         "issues_url": format!("{api}/issues"),
         "members_url": format!("{api}/members{{/member}}"),
         "public_members_url": format!("{api}/public_members{{/member}}"),
-        "avatar_url": format!("{}/avatars/u/{}", call.hub.urls.web, org.id),
+        "avatar_url": format!("{}/avatars/u/{}", urls.web, org.id),
         "description": null,
     })
 }
@@ -37,7 +38,7 @@ pub(super) fn find<'w>(call: &Call<'_>, world: &'w World) -> Result<&'w Account,
 pub(super) fn get(call: &Call<'_>) -> Outcome {
     let world = call.hub.world();
     let org = find(call, &world)?;
-    let mut body = simple(call, org);
+    let mut body = simple(&call.hub.urls, org);
     let begun = iso(0);
     let more = json!({
         "html_url": format!("{}/{}", call.hub.urls.web, org.login),

@@ -33,11 +33,15 @@ pub(super) fn update(call: &Call<'_>) -> Outcome {
         call.git()?.run(&["symbolic-ref", "HEAD", &format!("refs/heads/{branch}")])?;
     }
     if let Some(name) = input.text("name")?.filter(|name| *name != repo.name) {
-        call.hub.move_repository(repo.id, &repo.owner, name).map_err(|_| taken())?;
+        let by = call.actor()?.id;
+        call.hub.move_repository(repo.id, &repo.owner, name, Some(by)).map_err(|_| taken())?;
     }
     let (description, default_branch) = (input.text("description")?, input.text("default_branch")?);
     let private = input.flag("private")?;
     let auto_merge = input.flag("allow_auto_merge")?;
+    if let Some(archived) = archived {
+        call.hub.set_archived(repo.id, archived, call.actor()?.id);
+    }
     let world = &mut *call.hub.world();
     let meta = &mut world.repositories.get_mut(&repo.id).ok_or_else(Refusal::not_found)?.meta;
     if let Some(text) = description {
@@ -47,7 +51,6 @@ pub(super) fn update(call: &Call<'_>) -> Outcome {
         meta.default_branch = branch.to_owned();
     }
     meta.private = private.unwrap_or(meta.private);
-    meta.archived = archived.unwrap_or(meta.archived);
     meta.allow_auto_merge = auto_merge.unwrap_or(meta.allow_auto_merge);
     let meta = meta.clone();
     Ok(Answer::ok(view::repository(world, &call.hub.urls, &meta, &call.caller)))
@@ -136,6 +139,7 @@ fn create(call: &Call<'_>, owner: &Account) -> Outcome {
     }
     let id = call.hub.add_repository(&seed).map_err(|e| Refusal::new(500, e.to_string()))?;
     let description = input.text("description")?.map(str::to_owned);
+    let by = call.actor()?.id;
     let world = &mut *call.hub.world();
     if let Some(TokenKind::Installation { installation_id, .. }) = call.caller.token() {
         // An App can reach what it has made.
@@ -146,6 +150,7 @@ fn create(call: &Call<'_>, owner: &Account) -> Outcome {
     let meta = &mut world.repositories.get_mut(&id).ok_or_else(Refusal::not_found)?.meta;
     meta.description = description;
     let meta = meta.clone();
+    call.hub.repository_made(world, &meta, by);
     Ok(Answer::created(view::repository(world, &call.hub.urls, &meta, &call.caller)))
 }
 

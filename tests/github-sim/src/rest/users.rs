@@ -138,5 +138,5 @@ pub(super) fn orgs(call: &Call<'_>) -> Outcome {
     let user = call.caller.user_id().ok_or_else(|| call.forbidden())?;
     let world = call.hub.world();
     let all = world.accounts.values().filter(|a| a.role_of(user).is_some()).collect();
-    Ok(Page::of(call, all).map(|a: &Account| super::orgs::simple(call, a)).answer())
+    Ok(Page::of(call, all).map(|a: &Account| super::orgs::simple(&call.hub.urls, a)).answer())
 }

@@ -1,11 +1,10 @@
-//! Changing GitHub's ways, installations and tokens while the simulator runs.
+//! Changing GitHub's ways and tokens while the simulator runs.
 
 use std::time::Duration;
 
 use super::Sim;
 use crate::fault::Fault;
 use crate::http;
-use crate::level::Level;
 use crate::secrets::TokenFormat;
 use crate::web;
 use crate::world::{Caller, ReplicationLag, TokenKind};
@@ -65,42 +64,8 @@ impl Sim {
     }
 }
 
-/// Installations and tokens.
+/// Tokens.
 impl Sim {
-    /// Suspends an installation.
-    pub fn suspend(&self, installation: u64) {
-        let now = self.hub.clock.seconds();
-        self.with_installation(installation, |i| i.suspended_at = Some(now));
-    }
-
-    /// Ends the suspension of an installation.
-    pub fn unsuspend(&self, installation: u64) {
-        self.with_installation(installation, |i| i.suspended_at = None);
-    }
-
-    /// Takes an installation away, with its tokens.
-    pub fn uninstall(&self, installation: u64) {
-        self.with_installation(installation, |_| ());
-        self.hub.world().uninstall(installation);
-    }
-
-    /// Changes what an installation was granted. Tokens already minted keep what they have.
-    pub fn set_installation_permissions(
-        &self,
-        installation: u64,
-        permissions: impl IntoIterator<Item = (&'static str, Level)>,
-    ) {
-        let granted =
-            permissions.into_iter().map(|(name, level)| (name.to_owned(), level)).collect();
-        self.with_installation(installation, |i| i.permissions = granted);
-    }
-
-    fn with_installation(&self, id: u64, change: impl FnOnce(&mut crate::world::Installation)) {
-        let mut world = self.hub.world();
-        let installation = world.installations.get_mut(&id);
-        change(installation.unwrap_or_else(|| panic!("there is no installation {id}")));
-    }
-
     /// Makes a token of any kind worthless.
     pub fn revoke_token(&self, secret: &str) {
         self.hub.world().drop_user_token(secret);
@@ -117,7 +82,7 @@ impl Sim {
         let user = world.account(login).unwrap_or_else(|| panic!("there is no user {login}")).id;
         let app = world.apps.get(&app_id).cloned();
         let app = app.unwrap_or_else(|| panic!("there is no App {app_id}"));
-        let issued = web::issue(&mut world, &app, user, self.hub.clock.seconds());
+        let issued = web::issue(&mut world, &app, user, Vec::new(), self.hub.clock.seconds());
         issued["access_token"].as_str().unwrap_or_default().to_owned()
     }
 

@@ -1,6 +1,8 @@
 //! The handle on a running simulator: where it listens, what can be changed while it runs, what it saw.
 
 mod control;
+mod hooks;
+mod installations;
 mod look;
 mod repositories;
 

@@ -20,14 +20,21 @@ impl Sim {
     /// Gives a repository to another account, perhaps under another name; the old name leads to it.
     pub fn transfer_repository(&self, full_name: &str, owner: &str, name: &str) {
         let id = self.meta(full_name).id;
-        if let Err(error) = self.hub.move_repository(id, owner, name) {
+        if let Err(error) = self.hub.move_repository(id, owner, name, None) {
             panic!("{error}");
         }
     }
 
     /// Archives a repository, or takes it out of the archive.
     pub fn archive(&self, full_name: &str, archived: bool) {
-        self.change(full_name, |repository| repository.meta.archived = archived);
+        let repo = self.meta(full_name);
+        let by = self.hub.world().owner_of(repo.owner_id);
+        self.hub.set_archived(repo.id, archived, by);
+    }
+
+    /// Takes a repository out of the archive.
+    pub fn unarchive(&self, full_name: &str) {
+        self.archive(full_name, false);
     }
 
     /// Disables a repository, as GitHub does for abuse.
@@ -42,8 +49,9 @@ impl Sim {
 
     /// Takes a repository away.
     pub fn delete_repository(&self, full_name: &str) {
-        let id = self.meta(full_name).id;
-        self.hub.world().repositories.remove(&id);
+        let repo = self.meta(full_name);
+        let by = self.hub.world().owner_of(repo.owner_id);
+        self.hub.delete_repository(repo.id, by);
     }
 
     /// Commits a file to a branch as somebody else would, past all rules, and returns the commit.

@@ -66,6 +66,7 @@ pub(super) fn authorize(hub: &Hub, arrived: &Arrived) -> Outcome {
         app_id: app.id,
         user_id,
         redirect_uri: wanted.map(str::to_owned),
+        scopes: scopes(query.get("scope").unwrap_or_default()),
         challenge: query.get("code_challenge").map(str::to_owned),
         expires_at: hub.clock.seconds() + CODE_LIFE,
     };
@@ -144,18 +145,18 @@ fn exchange(hub: &Hub, form: &Form) -> Result<Value, Error> {
             }
             // The old pair is worth nothing from here on.
             world.drop_user_token(old);
-            Ok(issue(&mut world, &app, user_id, now))
+            Ok(issue(&mut world, &app, user_id, Vec::new(), now))
         }
         None | Some("authorization_code") => {
-            let user_id = redeem(&mut world, &app, form, now)?;
-            Ok(issue(&mut world, &app, user_id, now))
+            let code = redeem(&mut world, &app, form, now)?;
+            Ok(issue(&mut world, &app, code.user_id, code.scopes, now))
         }
         Some(_) => Err(("unsupported_grant_type", "The grant_type is not supported.")),
     }
 }
 
-/// The user of a code, which is used up whatever comes.
-fn redeem(world: &mut World, app: &App, form: &Form, now: i64) -> Result<u64, Error> {
+/// What a code stands for; it is used up whatever comes.
+fn redeem(world: &mut World, app: &App, form: &Form, now: i64) -> Result<OAuthCode, Error> {
     let bad = ("bad_verification_code", "The code passed is incorrect or expired.");
     let code = world.codes.remove(form.get("code").unwrap_or_default()).ok_or(bad)?;
     if code.app_id != app.id || code.expires_at <= now {
@@ -172,38 +173,55 @@ fn redeem(world: &mut World, app: &App, form: &Form, now: i64) -> Result<u64, Er
             return Err(bad);
         }
     }
-    Ok(code.user_id)
+    Ok(code)
 }
 
-/// A fresh access token, with a refresh token where the App's user tokens expire.
-pub(crate) fn issue(world: &mut World, app: &App, user_id: u64, now: i64) -> Value {
+/// A fresh access token. An OAuth App's has scopes; a GitHub App's comes with a refresh token where its user
+/// tokens expire.
+pub(crate) fn issue(
+    world: &mut World,
+    app: &App,
+    user_id: u64,
+    scopes: Vec<String>,
+    now: i64,
+) -> Value {
     let app_id = app.id;
-    let access = format!("ghu_{}", letters(36));
-    let expires = app.user_tokens_expire;
-    let id = world.fresh_id();
-    let token = |id, kind, life: i64| Token {
-        id,
-        kind,
-        expires_at: expires.then_some(now + life),
-        usable_from: i64::MIN,
-        refusals_left: 0,
+    world.authorizations.insert((user_id, app_id));
+    let mut keep = |secret: &str, kind, life: i64| {
+        let token = Token {
+            id: world.fresh_id(),
+            kind,
+            expires_at: app.user_tokens_expire.then_some(now + life),
+            usable_from: i64::MIN,
+            refusals_left: 0,
+        };
+        world.tokens.insert(secret.to_owned(), token);
     };
-    world.tokens.insert(
-        access.clone(),
-        token(id, TokenKind::UserToServer { user_id, app_id }, ACCESS_LIFE),
-    );
-    let mut body = json!({"access_token": access, "token_type": "bearer", "scope": ""});
-    if expires {
-        let refresh = format!("ghr_{}", letters(76));
-        let id = world.fresh_id();
-        let kind = TokenKind::Refresh { user_id, app_id, access };
-        world.tokens.insert(refresh.clone(), token(id, kind, REFRESH_LIFE));
-        body["refresh_token"] = json!(refresh);
-        body["expires_in"] = json!(ACCESS_LIFE);
-        body["refresh_token_expires_in"] = json!(REFRESH_LIFE);
-    }
+    let body = if app.oauth {
+        let access = format!("gho_{}", letters(36));
+        let scope = scopes.join(",");
+        keep(&access, TokenKind::OAuth { user_id, app_id, scopes }, ACCESS_LIFE);
+        json!({"access_token": access, "token_type": "bearer", "scope": scope})
+    } else {
+        let access = format!("ghu_{}", letters(36));
+        keep(&access, TokenKind::UserToServer { user_id, app_id }, ACCESS_LIFE);
+        let mut body = json!({"access_token": access, "token_type": "bearer", "scope": ""});
+        if app.user_tokens_expire {
+            let refresh = format!("ghr_{}", letters(76));
+            keep(&refresh, TokenKind::Refresh { user_id, app_id, access }, REFRESH_LIFE);
+            body["refresh_token"] = json!(refresh);
+            body["expires_in"] = json!(ACCESS_LIFE);
+            body["refresh_token_expires_in"] = json!(REFRESH_LIFE);
+        }
+        body
+    };
     drop_oldest(world, user_id, app_id);
     body
+}
+
+/// The scopes of a request, which spaces or commas divide.
+fn scopes(text: &str) -> Vec<String> {
+    text.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
 }
 
 fn drop_oldest(world: &mut World, user_id: u64, app_id: u64) {
@@ -211,8 +229,8 @@ fn drop_oldest(world: &mut World, user_id: u64, app_id: u64) {
         .tokens
         .iter()
         .filter(|(_, token)| {
-            matches!(token.kind, TokenKind::UserToServer { user_id: user, app_id: app }
-                if (user, app) == (user_id, app_id))
+            token.kind.authorized() == Some((user_id, app_id))
+                && !matches!(token.kind, TokenKind::Refresh { .. })
         })
         .map(|(secret, token)| (token.id, secret.clone()))
         .collect();

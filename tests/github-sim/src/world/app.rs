@@ -25,9 +25,26 @@ pub(crate) struct App {
     pub callback_urls: Vec<String>,
     pub setup_url: Option<String>,
     pub user_tokens_expire: bool,
+    /// Whether it is an OAuth App, which has user tokens only.
+    pub oauth: bool,
+    pub request_oauth_on_install: bool,
+    pub setup_on_update: bool,
+    pub homepage_url: Option<String>,
+    pub webhook: Option<Webhook>,
+    /// The events it subscribed to, beside those that every App gets.
+    pub events: Vec<String>,
     /// The account as which its installations act.
     pub bot_id: u64,
     pub created_at: i64,
+}
+
+/// Where an App wants to be told what happens.
+#[derive(Clone, Debug)]
+pub(crate) struct Webhook {
+    pub id: u64,
+    pub url: String,
+    /// Empty when deliveries are not signed.
+    pub secret: String,
 }
 
 /// An App on an account.
@@ -41,6 +58,20 @@ pub(crate) struct Installation {
     pub repositories: BTreeSet<u64>,
     pub permissions: BTreeMap<String, Level>,
     pub suspended_at: Option<i64>,
+    pub suspended_by: Option<u64>,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+/// A member's wish that an owner of the organization installs an App.
+#[derive(Clone, Debug)]
+pub(crate) struct InstallationRequest {
+    pub id: u64,
+    pub app_id: u64,
+    pub account_id: u64,
+    pub requester_id: u64,
+    pub selection: Selection,
+    pub repositories: BTreeSet<u64>,
     pub created_at: i64,
 }
 
@@ -50,6 +81,8 @@ pub(crate) struct OAuthCode {
     pub app_id: u64,
     pub user_id: u64,
     pub redirect_uri: Option<String>,
+    /// The scopes that an OAuth App asked for.
+    pub scopes: Vec<String>,
     /// The S256 challenge of PKCE.
     pub challenge: Option<String>,
     pub expires_at: i64,
@@ -62,10 +95,21 @@ impl Installation {
             && (self.selection == Selection::All || self.repositories.contains(&repository))
     }
 
-    fn selection_word(&self) -> &'static str {
+    pub fn selection_word(&self) -> &'static str {
         match self.selection {
             Selection::All => "all",
             Selection::Selected => "selected",
+        }
+    }
+
+    /// The page on which its owner configures it.
+    pub fn page(&self, world: &World, urls: &Urls) -> String {
+        match world.accounts.get(&self.account_id).filter(|a| a.is_organization()) {
+            Some(org) => {
+                let login = &org.login;
+                format!("{}/organizations/{login}/settings/installations/{}", urls.web, self.id)
+            }
+            None => format!("{}/settings/installations/{}", urls.web, self.id),
         }
     }
 
@@ -73,12 +117,7 @@ impl Installation {
     pub fn json(&self, world: &World, urls: &Urls) -> Value {
         let account = world.accounts.get(&self.account_id);
         let app = world.apps.get(&self.app_id);
-        let login = account.map_or("", |a| a.login.as_str());
-        let page = if account.is_some_and(Account::is_organization) {
-            format!("{}/organizations/{login}/settings/installations/{}", urls.web, self.id)
-        } else {
-            format!("{}/settings/installations/{}", urls.web, self.id)
-        };
+        let suspended_by = self.suspended_by.and_then(|id| world.accounts.get(&id));
         json!({
             "id": self.id,
             "client_id": app.map(|a| a.client_id.clone()),
@@ -86,19 +125,19 @@ impl Installation {
             "repository_selection": self.selection_word(),
             "access_tokens_url": format!("{}/app/installations/{}/access_tokens", urls.api, self.id),
             "repositories_url": format!("{}/installation/repositories", urls.api),
-            "html_url": page,
+            "html_url": self.page(world, urls),
             "app_id": self.app_id,
             "app_slug": app.map_or("", |a| a.slug.as_str()),
             "target_id": self.account_id,
             "target_type": account.map_or("User", Account::type_name),
             "permissions": self.permissions,
-            "events": [],
+            "events": app.map(|a| a.events.clone()).unwrap_or_default(),
             "created_at": iso(self.created_at),
-            "updated_at": iso(self.created_at),
+            "updated_at": iso(self.updated_at),
             "single_file_name": null,
             "has_multiple_single_files": false,
             "single_file_paths": [],
-            "suspended_by": null,
+            "suspended_by": suspended_by.map(|a| a.json(urls)),
             "suspended_at": self.suspended_at.map(iso),
         })
     }
@@ -116,12 +155,12 @@ impl App {
             "owner": world.accounts.get(&self.owner_id).map(|a| a.json(urls)),
             "name": self.name,
             "description": null,
-            "external_url": urls.web,
+            "external_url": self.homepage_url.as_ref().unwrap_or(&urls.web),
             "html_url": format!("{}/github-apps/{}", urls.web, self.slug),
             "created_at": iso(self.created_at),
             "updated_at": iso(self.created_at),
             "permissions": self.permissions,
-            "events": [],
+            "events": self.events,
             "installations_count": installations,
         })
     }

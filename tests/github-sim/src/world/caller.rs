@@ -25,7 +25,7 @@ pub enum Credential {
         /// A number that differs for every token minted.
         token_id: u64,
     },
-    /// A user token of an App (`ghu_`).
+    /// A user token of an App (`ghu_`) or of an OAuth App (`gho_`).
     UserToken {
         /// The user.
         login: String,
@@ -82,6 +82,7 @@ impl Caller {
             TokenKind::Installation { .. } => None,
             TokenKind::UserToServer { user_id, .. }
             | TokenKind::Refresh { user_id, .. }
+            | TokenKind::OAuth { user_id, .. }
             | TokenKind::Classic { user_id, .. }
             | TokenKind::FineGrained { user_id, .. } => Some(*user_id),
         }
@@ -89,7 +90,12 @@ impl Caller {
 
     /// Whether GitHub calls this one an integration in its refusals.
     pub fn is_integration(&self) -> bool {
-        !matches!(self.token(), Some(TokenKind::Classic { .. } | TokenKind::FineGrained { .. }))
+        !matches!(
+            self.token(),
+            Some(
+                TokenKind::OAuth { .. } | TokenKind::Classic { .. } | TokenKind::FineGrained { .. }
+            )
+        )
     }
 
     /// How tests see the credential.
@@ -107,6 +113,7 @@ impl Caller {
                     token_id: grant.token_id,
                 },
                 TokenKind::UserToServer { user_id, app_id }
+                | TokenKind::OAuth { user_id, app_id, .. }
                 | TokenKind::Refresh { user_id, app_id, .. } => {
                     Credential::UserToken { login: login(user_id), app_id: *app_id }
                 }
@@ -187,12 +194,21 @@ impl World {
                 })
             }
             Some(TokenKind::Refresh { .. }) => Level::None,
-            Some(TokenKind::Classic { user_id, scopes, .. }) => {
-                scope_level(scopes, repo, permission)
-                    .min(by_role(self.role(*user_id, repo), permission))
-            }
-            Some(TokenKind::FineGrained { user_id, owner_id, repositories, permissions }) => {
-                let covered = *owner_id == repo.owner_id && within(repositories.as_ref(), repo.id);
+            Some(
+                TokenKind::Classic { user_id, scopes, .. }
+                | TokenKind::OAuth { user_id, scopes, .. },
+            ) => scope_level(scopes, repo, permission)
+                .min(by_role(self.role(*user_id, repo), permission)),
+            Some(TokenKind::FineGrained {
+                user_id,
+                owner_id,
+                repositories,
+                permissions,
+                pending,
+            }) => {
+                let covered = !pending
+                    && *owner_id == repo.owner_id
+                    && within(repositories.as_ref(), repo.id);
                 if covered {
                     listed(permissions, permission)
                         .min(by_role(self.role(*user_id, repo), permission))

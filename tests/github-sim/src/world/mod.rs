@@ -13,7 +13,7 @@ mod token;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(crate) use account::{Account, AccountKind};
-pub(crate) use app::{App, Installation, OAuthCode};
+pub(crate) use app::{App, Installation, InstallationRequest, OAuthCode, Webhook};
 pub use caller::Credential;
 pub(crate) use caller::{Caller, Grant};
 pub(crate) use pattern::matches_glob;
@@ -25,6 +25,7 @@ pub(crate) use rules::{Protection, Ruleset};
 pub(crate) use token::{Token, TokenKind};
 
 use crate::secrets::TokenFormat;
+use crate::seed::Role;
 
 /// How fresh tokens are refused before every machine of GitHub knows them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +49,12 @@ pub(crate) struct World {
     pub repositories: BTreeMap<u64, Repository>,
     pub tokens: HashMap<String, Token>,
     pub codes: HashMap<String, OAuthCode>,
+    /// Wishes of members, until an owner answers them.
+    pub requests: BTreeMap<u64, InstallationRequest>,
+    /// Which user authorized which App, as `(user, app)`.
+    pub authorizations: BTreeSet<(u64, u64)>,
+    /// The people who are signed in, by the value of their cookie.
+    pub sessions: HashMap<String, u64>,
     pub authorize_as: Option<String>,
     pub secret_patterns: Vec<String>,
     /// Addresses by user id that no push may publish.
@@ -118,6 +125,34 @@ impl World {
         });
     }
 
+    /// The installation of an App on an account.
+    pub fn installed(&self, app: u64, account: u64) -> Option<&Installation> {
+        self.installations.values().find(|i| (i.app_id, i.account_id) == (app, account))
+    }
+
+    /// The repositories that an installation covers.
+    pub fn covered(&self, installation: &Installation) -> BTreeSet<u64> {
+        let metas = self.repositories.values().map(|r| &r.meta);
+        metas.filter(|r| installation.covers(r.id, r.owner_id)).map(|r| r.id).collect()
+    }
+
+    /// The person who does things on an account when nobody is named: the user, or the first owner.
+    pub fn owner_of(&self, account: u64) -> u64 {
+        match self.accounts.get(&account).map(|a| &a.kind) {
+            Some(AccountKind::Organization { members, .. }) => members
+                .iter()
+                .find(|(_, role)| **role == Role::Admin)
+                .map_or(account, |(user, _)| *user),
+            _ => account,
+        }
+    }
+
+    /// Whether a person may administer an account: the user's own, or an organization's owner.
+    pub fn administers(&self, user: u64, account: u64) -> bool {
+        user == account
+            || self.accounts.get(&account).and_then(|a| a.role_of(user)) == Some(Role::Admin)
+    }
+
     /// The active rules for a branch, each with its ruleset.
     pub fn rules_for(&self, repository: u64, branch: &str) -> Vec<(&Ruleset, &Rule)> {
         let Some(repository) = self.repositories.get(&repository) else { return Vec::new() };
@@ -137,6 +172,12 @@ impl World {
 }
 
 impl World {
+    /// Takes back what a user authorized an App for, with all its tokens; whether there was anything.
+    pub fn revoke_authorization(&mut self, user: u64, app: u64) -> bool {
+        self.tokens.retain(|_, token| token.kind.authorized() != Some((user, app)));
+        self.authorizations.remove(&(user, app))
+    }
+
     /// Takes a token away; an access token and its refresh token go together.
     pub fn drop_user_token(&mut self, secret: &str) {
         if let Some(Token { kind: TokenKind::Refresh { access, .. }, .. }) =

@@ -28,6 +28,8 @@ pub(crate) enum TokenKind {
     },
     /// `ghu_`
     UserToServer { user_id: u64, app_id: u64 },
+    /// `gho_`, of an OAuth App
+    OAuth { user_id: u64, app_id: u64, scopes: Vec<String> },
     /// `ghr_`; `access` is the `ghu_` that dies with it.
     Refresh { user_id: u64, app_id: u64, access: String },
     /// `ghp_`
@@ -38,7 +40,21 @@ pub(crate) enum TokenKind {
         owner_id: u64,
         repositories: Option<BTreeSet<u64>>,
         permissions: BTreeMap<String, Level>,
+        /// Whether the organization has yet to approve it: public things can be read meanwhile.
+        pending: bool,
     },
+}
+
+impl TokenKind {
+    /// The user and the App of a token that stands on the user's authorization of the App.
+    pub fn authorized(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::UserToServer { user_id, app_id }
+            | Self::Refresh { user_id, app_id, .. }
+            | Self::OAuth { user_id, app_id, .. } => Some((*user_id, *app_id)),
+            Self::Installation { .. } | Self::Classic { .. } | Self::FineGrained { .. } => None,
+        }
+    }
 }
 
 impl Token {

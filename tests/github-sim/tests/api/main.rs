@@ -7,6 +7,7 @@ mod faults;
 mod git;
 mod graphql;
 mod headers;
+mod hooks;
 mod issues;
 mod lab;
 mod oauth;
