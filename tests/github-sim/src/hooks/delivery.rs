@@ -46,7 +46,7 @@ pub(crate) enum Outcome {
 }
 
 impl Delivery {
-    pub fn finish(&mut self, outcome: Outcome) {
+    pub(super) fn finish(&mut self, outcome: Outcome) {
         (self.status, self.outcome) = match outcome {
             Outcome::Answered(status) if (200..300).contains(&status) => {
                 (Some(status), "OK".to_owned())
@@ -58,7 +58,7 @@ impl Delivery {
     }
 
     /// Makes it the next attempt of the same delivery.
-    pub fn again(&mut self, id: u64, now: i64) {
+    pub(super) fn again(&mut self, id: u64, now: i64) {
         (self.id, self.delivered_at, self.redelivery) = (id, now, true);
         (self.status, self.outcome) = (None, "pending".to_owned());
     }

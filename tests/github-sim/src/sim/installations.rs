@@ -101,6 +101,15 @@ impl Sim {
         self.hub.uninstall(installation, by);
     }
 
+    /// Changes where an App's people are sent: after authorizing, and after installing.
+    pub fn set_app_urls(&self, app_id: u64, callbacks: &[&str], setup: Option<&str>) {
+        let mut world = self.hub.world();
+        let app = world.apps.get_mut(&app_id);
+        let app = app.unwrap_or_else(|| panic!("there is no App {app_id}"));
+        app.callback_urls = callbacks.iter().map(|&url| url.to_owned()).collect();
+        app.setup_url = setup.map(str::to_owned);
+    }
+
     /// Changes what an App asks for. Installations keep what they have until their owners accept.
     pub fn set_app_permissions(
         &self,

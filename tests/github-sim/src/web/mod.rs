@@ -1,9 +1,25 @@
-//! What lies outside the API: git's smart HTTP, the OAuth pages, the installation page.
+//! What lies outside the API: git's smart HTTP, and the pages that a person sees.
+//!
+//! ```text
+//! session.rs     who is signed in              html.rs, form.rs   what pages are made of
+//! install.rs     installing an App             selection.rs       choosing repositories
+//! settings.rs    an installation, requests     leaving.rs         where the browser goes then
+//! authorize.rs   authorizing an App            callback.rs        which addresses it may name
+//! oauth.rs       codes and user tokens         git_http.rs        git, whose pushes are in push.rs
+//! ```
 
+mod authorize;
+mod callback;
+mod form;
 mod git_http;
+mod html;
 mod install;
+mod leaving;
 mod oauth;
 mod push;
+mod selection;
+mod session;
+mod settings;
 
 use axum::http::Method;
 
@@ -17,9 +33,21 @@ pub(crate) use push::HOOK;
 /// A page outside the API.
 pub(crate) enum Page {
     Git(GitPage),
+    Login,
+    Logout,
     Authorize,
     AccessToken,
+    /// The pages that install the App of a slug: choosing the account, choosing the repositories, doing it.
     Install(String),
+    InstallPermissions(String),
+    Installations(String),
+    /// An installation by its id, of an organization or of a person.
+    Settings {
+        organization: bool,
+        id: String,
+    },
+    /// What members of an organization asked for.
+    Requests(String),
     Unknown,
 }
 
@@ -61,7 +89,22 @@ impl Page {
         match parts[..] {
             ["login", "oauth", "authorize"] => Self::Authorize,
             ["login", "oauth", "access_token"] => Self::AccessToken,
+            ["login"] => Self::Login,
+            ["logout"] => Self::Logout,
+            ["apps" | "github-apps", slug, "installations"] => Self::Installations(decode(slug)),
             ["apps" | "github-apps", slug, "installations", "new"] => Self::Install(decode(slug)),
+            ["apps" | "github-apps", slug, "installations", "new", "permissions"] => {
+                Self::InstallPermissions(decode(slug))
+            }
+            ["settings", "installations", id] => {
+                Self::Settings { organization: false, id: decode(id) }
+            }
+            ["organizations", _, "settings", "installations", id] => {
+                Self::Settings { organization: true, id: decode(id) }
+            }
+            ["organizations", org, "settings", "installation_requests"] => {
+                Self::Requests(decode(org))
+            }
             [owner, name, "info", "refs"] => git(owner, name, Service::InfoRefs),
             [owner, name, "git-upload-pack"] => git(owner, name, Service::UploadPack),
             [owner, name, "git-receive-pack"] => git(owner, name, Service::ReceivePack),
@@ -78,7 +121,24 @@ impl Page {
             },
             Self::Authorize => format!("{method} /login/oauth/authorize"),
             Self::AccessToken => format!("{method} /login/oauth/access_token"),
+            Self::Login => format!("{method} /login"),
+            Self::Logout => format!("{method} /logout"),
+            Self::Installations(_) => format!("{method} /apps/{{slug}}/installations"),
             Self::Install(_) => format!("{method} /apps/{{slug}}/installations/new"),
+            Self::InstallPermissions(_) => {
+                format!("{method} /apps/{{slug}}/installations/new/permissions")
+            }
+            Self::Settings { organization: false, .. } => {
+                format!("{method} /settings/installations/{{installation_id}}")
+            }
+            Self::Settings { organization: true, .. } => {
+                format!(
+                    "{method} /organizations/{{org}}/settings/installations/{{installation_id}}"
+                )
+            }
+            Self::Requests(_) => {
+                format!("{method} /organizations/{{org}}/settings/installation_requests")
+            }
             Self::Unknown => format!("{method} {path}"),
         }
     }
@@ -87,9 +147,19 @@ impl Page {
 /// Answers a page that is not git's.
 pub(crate) fn answer(hub: &Hub, page: &Page, arrived: &Arrived) -> Answer {
     let outcome = match (page, arrived.method.as_str()) {
-        (Page::Authorize, "GET") => oauth::authorize(hub, arrived),
+        (Page::Login, "GET") => session::login(hub, &form::Form::query(arrived)),
+        (Page::Login, "POST") => session::login(hub, &form::Form::body(arrived)),
+        (Page::Logout, "GET") => Ok(session::logout()),
+        (Page::Authorize, "GET") => authorize::ask(hub, arrived),
+        (Page::Authorize, "POST") => authorize::decide(hub, arrived),
         (Page::AccessToken, "POST") => Ok(oauth::access_token(hub, arrived)),
         (Page::Install(slug), "GET") => install::new(hub, slug, arrived),
+        (Page::InstallPermissions(slug), "GET") => install::permissions(hub, slug, arrived),
+        (Page::Installations(slug), "POST") => install::install(hub, slug, arrived),
+        (Page::Settings { id, .. }, "GET") => settings::installation(hub, id, arrived),
+        (Page::Settings { id, .. }, "POST") => settings::change(hub, id, arrived),
+        (Page::Requests(org), "GET") => settings::requests(hub, org, arrived),
+        (Page::Requests(org), "POST") => settings::answer_request(hub, org, arrived),
         _ => {
             let name = page.name(&arrived.method, &arrived.path);
             hub.log.unknown(name.clone());

@@ -1,11 +1,12 @@
-//! The OAuth pages: authorizing (at once, as the user that the seed names) and exchanging codes for tokens.
+//! Codes, and what they are exchanged for: user tokens.
 
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Arrived, Outcome, Payload, Refusal, basic, encode, pairs};
+use super::form::Form;
+use crate::http::{Answer, Arrived, Payload, Refusal, basic, encode, pairs};
 use crate::hub::Hub;
 use crate::secrets::letters;
 use crate::world::{App, OAuthCode, Token, TokenKind, World};
@@ -19,60 +20,42 @@ const REFRESH_LIFE: i64 = 15_897_600;
 /// The most tokens of one user and App; the oldest goes.
 const MOST_TOKENS: usize = 10;
 
-struct Form(Vec<(String, String)>);
+/// What a code is asked for.
+pub(super) struct Asked<'a> {
+    pub app: &'a App,
+    pub user: u64,
+    pub redirect_uri: &'a str,
+    pub scopes: Vec<String>,
+    pub challenge: Option<&'a str>,
+}
 
-impl Form {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
+impl Asked<'_> {
+    /// Makes the code.
+    pub fn keep(self, hub: &Hub, world: &mut World) -> String {
+        let code = letters(20).to_lowercase();
+        let stored = OAuthCode {
+            app_id: self.app.id,
+            user_id: self.user,
+            redirect_uri: self.redirect_uri.to_owned(),
+            scopes: self.scopes,
+            challenge: self.challenge.map(str::to_owned),
+            expires_at: hub.clock.seconds() + CODE_LIFE,
+        };
+        world.codes.insert(code.clone(), stored);
+        code
     }
 }
 
-/// `GET /login/oauth/authorize`
-pub(super) fn authorize(hub: &Hub, arrived: &Arrived) -> Outcome {
-    let query = Form(pairs(&arrived.query));
-    let mut world = hub.world();
-    let client = query.get("client_id").unwrap_or_default();
-    let app = world.apps.values().find(|a| a.client_id == client).cloned();
-    let app = app.ok_or_else(Refusal::not_found)?;
-    let wanted = query.get("redirect_uri");
-    let known = |uri: &str| app.callback_urls.iter().any(|known| uri.starts_with(known.as_str()));
-    let (target, mismatch) = match (wanted, app.callback_urls.first()) {
-        (Some(uri), Some(_)) if known(uri) => (uri, false),
-        (Some(_), Some(first)) => (first.as_str(), true),
-        (Some(uri), None) => (uri, false),
-        (None, Some(first)) => (first.as_str(), false),
-        (None, None) => {
-            return Err(Refusal::new(404, "No redirect_uri, and the App has no callback URL."));
-        }
-    };
-    let target = target.to_owned();
-    let joint = if target.contains('?') { '&' } else { '?' };
-    let state = query.get("state").map(|s| format!("&state={}", encode(s))).unwrap_or_default();
-    if mismatch {
-        let url = format!("{target}{joint}error=redirect_uri_mismatch{state}");
-        return Ok(Answer::new(302, Payload::Empty).with("location", url));
-    }
-    if query.get("code_challenge_method").is_some_and(|method| method != "S256") {
-        return Err(Refusal::new(400, "code_challenge_method must be S256."));
-    }
-    let login = query.get("login").map(str::to_owned).or_else(|| world.authorize_as.clone());
-    let user = match login {
-        Some(login) => world.account(&login),
-        None => world.accounts.values().find(|a| a.type_name() == "User"),
-    };
-    let user_id = user.ok_or_else(|| Refusal::new(404, "Nobody to authorize as; seed a user."))?.id;
-    let code = letters(20).to_lowercase();
-    let stored = OAuthCode {
-        app_id: app.id,
-        user_id,
-        redirect_uri: wanted.map(str::to_owned),
-        scopes: scopes(query.get("scope").unwrap_or_default()),
-        challenge: query.get("code_challenge").map(str::to_owned),
-        expires_at: hub.clock.seconds() + CODE_LIFE,
-    };
-    world.codes.insert(code.clone(), stored);
-    let url = format!("{target}{joint}code={code}{state}");
-    Ok(Answer::new(302, Payload::Empty).with("location", url))
+/// The code that a person gives an App by installing it.
+pub(super) fn code_for(
+    hub: &Hub,
+    world: &mut World,
+    app: &App,
+    user: u64,
+    redirect_uri: &str,
+) -> String {
+    world.authorizations.insert((user, app.id));
+    Asked { app, user, redirect_uri, scopes: Vec::new(), challenge: None }.keep(hub, world)
 }
 
 /// `POST /login/oauth/access_token`: errors are answered with 200.
@@ -91,7 +74,7 @@ pub(super) fn access_token(hub: &Hub, arrived: &Arrived) -> Answer {
             Err(_) => return Refusal::new(400, "Problems parsing JSON").into_answer(),
         }
     } else {
-        Form(pairs(&String::from_utf8_lossy(&arrived.body)))
+        Form::body(arrived)
     };
     form.0.extend(pairs(&arrived.query));
     if let Some((id, secret)) = basic(&arrived.headers) {
@@ -162,7 +145,7 @@ fn redeem(world: &mut World, app: &App, form: &Form, now: i64) -> Result<OAuthCo
     if code.app_id != app.id || code.expires_at <= now {
         return Err(bad);
     }
-    if form.get("redirect_uri").is_some_and(|uri| Some(uri) != code.redirect_uri.as_deref()) {
+    if form.get("redirect_uri").is_some_and(|uri| uri != code.redirect_uri) {
         let text = "The redirect_uri MUST match the registered callback URL for this application.";
         return Err(("redirect_uri_mismatch", text));
     }
@@ -220,7 +203,7 @@ pub(crate) fn issue(
 }
 
 /// The scopes of a request, which spaces or commas divide.
-fn scopes(text: &str) -> Vec<String> {
+pub(super) fn scopes(text: &str) -> Vec<String> {
     text.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
 }
 

@@ -80,7 +80,8 @@ pub(crate) struct InstallationRequest {
 pub(crate) struct OAuthCode {
     pub app_id: u64,
     pub user_id: u64,
-    pub redirect_uri: Option<String>,
+    /// Where the browser was sent.
+    pub redirect_uri: String,
     /// The scopes that an OAuth App asked for.
     pub scopes: Vec<String>,
     /// The S256 challenge of PKCE.

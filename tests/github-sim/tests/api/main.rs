@@ -2,6 +2,7 @@
 
 mod app;
 mod binary;
+mod browser;
 mod changes;
 mod faults;
 mod git;
@@ -11,6 +12,7 @@ mod hooks;
 mod issues;
 mod lab;
 mod oauth;
+mod pages;
 mod pats;
 mod pulls;
 mod repositories;

@@ -71,7 +71,18 @@ async fn a_foreign_redirect_is_a_mismatch() {
         lab.sim.web_url()
     );
     let reply = lab.get(&url, "").await.expect(302);
-    assert_eq!(reply.header("location"), format!("{CALLBACK}?error=redirect_uri_mismatch"));
+    let told =
+        format!("{CALLBACK}?error=redirect_uri_mismatch&error_description=The+redirect_uri+MUST+");
+    assert!(reply.header("location").starts_with(&told), "{}", reply.header("location"));
+    // Not even a page below a callback URL is the App's, nor one with further parameters.
+    for near in [format!("{CALLBACK}/below"), format!("{CALLBACK}%3Fx=1")] {
+        let url = format!(
+            "{}/login/oauth/authorize?client_id=Iv1.client&redirect_uri={near}",
+            lab.sim.web_url()
+        );
+        let reply = lab.get(&url, "").await.expect(302);
+        assert!(reply.header("location").starts_with(&told));
+    }
     lab.sim.finish();
 }
 
