@@ -72,3 +72,14 @@ pub(crate) const KNOWN_PERMISSIONS: &[&str] = &[
     "vulnerability_alerts",
     "workflows",
 ];
+
+/// The permissions that users grant an App by authorizing it.
+pub(crate) const USER_PERMISSIONS: &[&str] = &[
+    "emails",
+    "followers",
+    "git_ssh_keys",
+    "gpg_keys",
+    "interaction_limits",
+    "profile",
+    "starring",
+];

@@ -39,6 +39,8 @@ pub struct User {
     pub login: String,
     /// The numeric id; the next free one when left out.
     pub id: Option<u64>,
+    /// The address that `GET /user/emails` lists, which is private.
+    pub email: Option<String>,
 }
 
 /// An organization.

@@ -30,7 +30,7 @@ impl Hub {
     pub fn install(&self, new: NewInstallation) -> Option<u64> {
         let now = self.clock.seconds();
         let mut world = self.world();
-        let permissions = world.apps.get(&new.app_id)?.permissions.clone();
+        let permissions = world.apps.get(&new.app_id)?.asked_of_accounts();
         if world.installed(new.app_id, new.account_id).is_some() {
             return None;
         }

@@ -43,20 +43,30 @@ impl Hub {
         Ok(())
     }
 
-    fn add_account(&self, id: Option<u64>, login: &str, kind: AccountKind) -> Result<u64> {
+    fn add_account(
+        &self,
+        id: Option<u64>,
+        login: &str,
+        address: Option<String>,
+        kind: AccountKind,
+    ) -> Result<u64> {
         let mut world = self.world();
         if login.is_empty() || world.account(login).is_some() {
             return wrong(format!("the login {login:?} is empty or taken"));
         }
         let id = world.claim_id(id);
-        if world.accounts.insert(id, Account { id, login: login.to_owned(), kind }).is_some() {
+        if world
+            .accounts
+            .insert(id, Account { id, login: login.to_owned(), address, kind })
+            .is_some()
+        {
             return wrong(format!("the account id {id} is taken"));
         }
         Ok(id)
     }
 
     pub fn add_user(&self, user: &seed::User) -> Result<u64> {
-        self.add_account(user.id, &user.login, AccountKind::User)
+        self.add_account(user.id, &user.login, user.email.clone(), AccountKind::User)
     }
 
     pub fn add_org(&self, org: &seed::Org) -> Result<u64> {
@@ -70,7 +80,7 @@ impl Hub {
             pat_policy: org.pat_policy,
             base_permission: org.base_permission.unwrap_or(Level::Read),
         };
-        self.add_account(org.id, &org.login, kind)
+        self.add_account(org.id, &org.login, None, kind)
     }
 
     pub fn account_id(&self, login: &str) -> Result<u64> {
@@ -87,7 +97,7 @@ impl Hub {
             public_keys.push(key.ok_or_else(problem)?);
         }
         let bot = format!("{}[bot]", app.slug);
-        let bot_id = self.add_account(None, &bot, AccountKind::Bot)?;
+        let bot_id = self.add_account(None, &bot, None, AccountKind::Bot)?;
         let created_at = self.clock.seconds();
         let mut world = self.world();
         let id = world.claim_id(app.id);
@@ -131,7 +141,7 @@ impl Hub {
         let Some(app) = world.apps.get(&seed.app_id) else {
             return wrong(format!("there is no App {}", seed.app_id));
         };
-        let permissions = seed.permissions.clone().unwrap_or_else(|| app.permissions.clone());
+        let permissions = seed.permissions.clone().unwrap_or_else(|| app.asked_of_accounts());
         let mut repositories = BTreeSet::new();
         for name in &seed.repositories {
             match world.repository(&seed.account, name) {

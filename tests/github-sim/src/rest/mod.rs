@@ -7,10 +7,13 @@ mod branches;
 mod changes;
 mod commits;
 mod contents;
+mod create;
+mod emails;
 mod hooks;
 mod installations;
 mod issues;
 mod labels;
+mod listing;
 mod merge;
 mod meta;
 mod oauth_apps;
@@ -86,6 +89,7 @@ pub(crate) static ROUTES: &[Route] = &[
     row("POST", "/credentials/revoke", Open, oauth_apps::revoke_credentials),
     // People and organizations
     row("GET", "/user", Person, users::me),
+    row("GET", "/user/emails", Person, emails::list),
     row("GET", "/user/installations", Person, users::installations),
     row(
         "GET",
@@ -94,16 +98,17 @@ pub(crate) static ROUTES: &[Route] = &[
         users::installation_repositories,
     ),
     row("GET", "/user/repos", Person, users::repositories),
-    row("POST", "/user/repos", Token, repos::create_for_user),
+    row("POST", "/user/repos", Token, create::for_user),
     row("GET", "/user/orgs", Person, users::orgs),
     row("GET", "/users/{username}", Open, users::get),
     row("GET", "/users/{username}/repos", Open, users::repositories_of),
     row("GET", "/orgs/{org}", Open, orgs::get),
     row("GET", "/orgs/{org}/repos", Open, orgs::repositories),
-    row("POST", "/orgs/{org}/repos", Token, repos::create_for_org),
+    row("POST", "/orgs/{org}/repos", Token, create::for_org),
     // Repositories
     row("GET", "/repos/{owner}/{repo}", METADATA, repos::get),
     row("PATCH", "/repos/{owner}/{repo}", ADMIN_WRITE, repos::update),
+    row("DELETE", "/repos/{owner}/{repo}", ADMIN_WRITE, repos::delete),
     row("GET", "/repos/{owner}/{repo}/branches", CONTENTS_READ, branches::list),
     row(
         "GET",

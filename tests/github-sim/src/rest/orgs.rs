@@ -6,7 +6,7 @@ use super::users::repositories_page;
 use crate::clock::iso;
 use crate::http::{Answer, Call, Outcome, Refusal};
 use crate::urls::Urls;
-use crate::world::{Account, World};
+use crate::world::{Account, Meta, World};
 
 /// GitHub's `organization-simple`.
 pub(crate) fn simple(urls: &Urls, org: &Account) -> Value {
@@ -56,11 +56,12 @@ pub(super) fn repositories(call: &Call<'_>) -> Outcome {
     let world = call.hub.world();
     let owner = find(call, &world)?.id;
     crate::http::org_gate(&world, &call.caller, owner, &call.hub.urls.web)?;
-    let all = world
+    let mut all: Vec<&Meta> = world
         .repositories
         .values()
         .map(|r| &r.meta)
         .filter(|r| r.owner_id == owner && world.sees(&call.caller, r))
         .collect();
+    super::listing::sort(call, &mut all, "created")?;
     Ok(repositories_page(call, &world, all).answer())
 }

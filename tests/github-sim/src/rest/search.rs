@@ -33,11 +33,14 @@ impl Query {
     }
 
     /// The repositories that the query names and the caller can read.
-    fn repositories(&self, call: &Call<'_>, permission: &str) -> Vec<Meta> {
+    ///
+    /// # Errors
+    /// When it names some and none of them can be read.
+    fn repositories(&self, call: &Call<'_>, permission: &str) -> Result<Vec<Meta>, Refusal> {
         let world = call.hub.world();
         let owners: Vec<&str> = self.all("user").chain(self.all("org")).collect();
         let names: Vec<&str> = self.all("repo").collect();
-        world
+        let found: Vec<Meta> = world
             .repositories
             .values()
             .map(|r| &r.meta)
@@ -48,7 +51,15 @@ impl Query {
                 named || owned || (names.is_empty() && owners.is_empty())
             })
             .cloned()
-            .collect()
+            .collect();
+        if found.is_empty() && !(names.is_empty() && owners.is_empty()) {
+            return Err(Refusal::new(422, "Validation Failed").because(json!({
+                "resource": "Search", "field": "q", "code": "invalid",
+                "message": "The listed users and repositories cannot be searched either because the \
+                            resources do not exist or you do not have permission to view them.",
+            })));
+        }
+        Ok(found)
     }
 }
 
@@ -59,7 +70,7 @@ pub(super) fn code(call: &Call<'_>) -> Outcome {
         return Err(Refusal::invalid("Search", "q", "missing"));
     }
     let mut found = Vec::new();
-    for repo in query.repositories(call, "contents") {
+    for repo in query.repositories(call, "contents")? {
         let git = crate::git::Git::at(&repo.dir);
         let Some(head) = git.head(&repo.default_branch) else { continue };
         let mut args = vec!["grep", "-l", "-i", "-F", "-z", "--all-match"];
@@ -99,7 +110,7 @@ fn matches(query: &Query, path: &str) -> bool {
 pub(super) fn issues(call: &Call<'_>) -> Outcome {
     let query = Query::of(call)?;
     let mut found: Vec<Value> = Vec::new();
-    for repo in query.repositories(call, "issues") {
+    for repo in query.repositories(call, "issues")? {
         let world = call.hub.world();
         let Some(repository) = world.repositories.get(&repo.id) else { continue };
         for issue in repository.issues.values() {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::listing::{self, Wanted};
 use super::view;
 use crate::clock::iso;
 use crate::http::{Answer, Call, Outcome, Page, Refusal};
@@ -103,17 +104,14 @@ pub(super) fn installation_repositories(call: &Call<'_>) -> Outcome {
 pub(super) fn repositories(call: &Call<'_>) -> Outcome {
     let user = call.caller.user_id().ok_or_else(|| call.forbidden())?;
     let world = call.hub.world();
-    let related = |repo: &&Meta| {
-        let public_only = !repo.private
-            && repo.owner_id != user
-            && !repo.collaborators.contains_key(&user)
-            && world.accounts.get(&repo.owner_id).and_then(|a| a.role_of(user)).is_none();
-        !public_only && world.sees(&call.caller, repo)
-    };
+    let wanted = Wanted::of(call, user)?;
+    let related = |repo: &&Meta| wanted.shows(&world, repo) && world.sees(&call.caller, repo);
     let gate = |repo: &&Meta| {
         crate::http::org_gate(&world, &call.caller, repo.owner_id, &call.hub.urls.web).is_ok()
     };
-    let all = world.repositories.values().map(|r| &r.meta).filter(related).filter(gate).collect();
+    let metas = world.repositories.values().map(|r| &r.meta);
+    let mut all: Vec<&Meta> = metas.filter(related).filter(gate).collect();
+    listing::sort(call, &mut all, "full_name")?;
     Ok(repositories_page(call, &world, all).answer())
 }
 

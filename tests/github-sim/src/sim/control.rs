@@ -76,7 +76,17 @@ impl Sim {
         self.revoke_token(secret);
     }
 
-    /// Gives out a user token (`ghu_`) of an App without the OAuth pages.
+    /// Lets an organization approve a fine-grained token that waited for it.
+    pub fn approve_pat(&self, secret: &str) {
+        let mut world = self.hub.world();
+        let token = world.tokens.get_mut(secret).map(|token| &mut token.kind);
+        let Some(TokenKind::FineGrained { pending, .. }) = token else {
+            panic!("there is no such fine-grained token");
+        };
+        *pending = false;
+    }
+
+    /// Gives out a user token of an App (`ghu_`; `gho_` without scopes of an OAuth App) without the pages.
     pub fn user_token(&self, app_id: u64, login: &str) -> String {
         let mut world = self.hub.world();
         let user = world.account(login).unwrap_or_else(|| panic!("there is no user {login}")).id;

@@ -46,7 +46,7 @@ fn show(
         ),
         None => (button("", "suspend", "Suspend"), ""),
     };
-    let accept = if app.permissions == it.permissions {
+    let accept = if app.asked_of_accounts() == it.permissions {
         String::new()
     } else {
         let (list, accept) =
@@ -86,7 +86,7 @@ pub(super) fn change(hub: &Hub, id: &str, arrived: &Arrived) -> Outcome {
         }
         Some("suspend") => hub.set_suspended(it.id, true, user.id),
         Some("unsuspend") => hub.set_suspended(it.id, false, user.id),
-        Some("accept") => hub.accept_permissions(it.id, app.permissions, user.id),
+        Some("accept") => hub.accept_permissions(it.id, app.asked_of_accounts(), user.id),
         Some("uninstall") => {
             hub.uninstall(it.id, user.id);
             return Ok(stayed(&app, &user, "Uninstalled", "The App has no access any more."));

@@ -29,6 +29,8 @@ pub(crate) enum AccountKind {
 pub(crate) struct Account {
     pub id: u64,
     pub login: String,
+    /// The address that a person has given.
+    pub address: Option<String>,
     pub kind: AccountKind,
 }
 

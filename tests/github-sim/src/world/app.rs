@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Account, World};
 use crate::clock::iso;
-use crate::level::Level;
+use crate::level::{Level, USER_PERMISSIONS};
 use crate::seed::Selection;
 use crate::urls::{Urls, node_id};
 
@@ -145,6 +145,13 @@ impl Installation {
 }
 
 impl App {
+    /// The permissions that an account grants by installing it; the rest are granted by each user.
+    pub fn asked_of_accounts(&self) -> BTreeMap<String, Level> {
+        let all = self.permissions.iter();
+        let of_accounts = all.filter(|(name, _)| !USER_PERMISSIONS.contains(&name.as_str()));
+        of_accounts.map(|(name, level)| (name.clone(), *level)).collect()
+    }
+
     /// GitHub's `integration`.
     pub fn json(&self, world: &World, urls: &Urls) -> Value {
         let installations = world.installations.values().filter(|i| i.app_id == self.id).count();

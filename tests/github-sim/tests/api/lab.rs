@@ -48,7 +48,7 @@ pub fn seed() -> Seed {
         [("README.md", "# Site\n"), ("models/a.sql", "select 1\n"), ("models/b.sql", "select 2\n")];
     Seed {
         users: ["mona", "hubot", "stranger"]
-            .map(|login| User { login: login.to_owned(), id: None })
+            .map(|login| User { login: login.to_owned(), ..User::default() })
             .to_vec(),
         orgs: vec![Org {
             login: "acme".to_owned(),

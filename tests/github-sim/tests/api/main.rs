@@ -11,6 +11,7 @@ mod headers;
 mod hooks;
 mod issues;
 mod lab;
+mod narrow;
 mod oauth;
 mod pages;
 mod pats;
