@@ -244,3 +244,34 @@ async fn a_failed_delivery_is_tried_again_only_on_demand_with_the_same_guid() {
     assert_eq!((last.status, last.outcome.as_str()), (None, "failed to connect to host"));
     lab.sim.finish();
 }
+
+#[tokio::test]
+async fn what_the_api_and_members_do_is_told_with_who_did_it() {
+    let lab = Lab::new().await;
+    let receiver = Receiver::at(&lab).await;
+    let token = lab.token().await;
+    lab.post("/orgs/acme/repos", &token, json!({"name": "made"})).await.expect(201);
+    let got = receiver.take(&lab).await;
+    assert_eq!(
+        got.iter().map(Got::what).collect::<Vec<_>>(),
+        [("installation_repositories", "added"), ("repository", "created")]
+    );
+    assert_eq!(got[0].body["repository_selection"], "all");
+    assert_eq!(got[1].body["sender"]["login"], "broker[bot]");
+    lab.delete(&format!("/app/installations/{INSTALLATION}"), &lab.jwt()).await.expect(204);
+    let body = receiver.one(&lab, "installation", "deleted").await;
+    assert_eq!(body["sender"]["type"], "Bot");
+    let request = lab.sim.request_installation(APP, "acme", Some(&["site"]), "hubot");
+    assert!(receiver.take(&lab).await.is_empty(), "nobody has agreed yet");
+    let id = lab.sim.approve_request(request, "mona");
+    let body = receiver.one(&lab, "installation", "created").await;
+    assert_eq!(
+        (&body["installation"]["id"], names(&body["repositories"])),
+        (&json!(id), vec!["site"])
+    );
+    assert_eq!(
+        (&body["requester"]["login"], &body["sender"]["login"]),
+        (&json!("hubot"), &json!("mona"))
+    );
+    lab.sim.finish();
+}

@@ -170,6 +170,22 @@ async fn an_app_that_wants_authorization_gets_a_code_with_the_installation() {
 }
 
 #[tokio::test]
+async fn a_request_of_such_an_app_carries_a_code_but_no_installation() {
+    let mut seed = bare();
+    seed.apps[0].request_oauth_on_install = true;
+    let lab = Lab::with(seed).await;
+    let acme = id_of(&lab, "acme").await;
+    let fields = [("target_id", &*acme), ("state", "x"), ("do", "request")];
+    let hubot = Browser::of(&lab, "hubot").await;
+    let asked = hubot.post("/apps/broker/installations", &fields).await.expect(302);
+    let location = asked.header("location");
+    assert!(location.starts_with(&format!("{CALLBACK}?code=")), "{location}");
+    assert!(location.ends_with("&setup_action=request&state=x"), "{location}");
+    assert_eq!(parameter(location, "installation_id"), "");
+    lab.sim.finish();
+}
+
+#[tokio::test]
 async fn an_owner_changes_suspends_and_uninstalls() {
     let mut seed = seed();
     seed.apps[0].setup_on_update = true;
