@@ -7,6 +7,7 @@ use tracing::error;
 
 use crate::{
     app::{self, Listeners},
+    client::{self, Answer, GitCredential, PrintToken},
     config::{Config, Flags, Log},
     domain::{Invalid, Policy, SystemClock},
     telemetry::{self, causes},
@@ -35,6 +36,15 @@ enum Command {
         #[arg(long, num_args = 3, value_names = ["CALLER", "RPC", "ACCOUNT"])]
         explain: Option<Vec<String>>,
     },
+    /// Be git's credential helper: answer it with a token for a repository of an account
+    ///
+    /// For `git config credential.https://github.com.helper '!ghbroker git-credential'`. The token may read and write the
+    /// repository's contents, unless --permission says otherwise, and is stored nowhere.
+    GitCredential(Box<GitCredential>),
+    /// Print a token for a repository of an account: a secret, for whoever reads standard output
+    ///
+    /// The token may read the repository's contents, unless --permission says otherwise.
+    Token(Box<PrintToken>),
 }
 
 /// Exit code for a configuration that cannot work, as sysexits.h has it (EX_CONFIG).
@@ -50,27 +60,62 @@ pub fn prepare() {
 
 /// Runs a command to its end.
 pub fn run(cli: Cli) -> ExitCode {
-    let flags = match &cli.command {
-        Command::Serve(flags) | Command::Migrate(flags) => flags,
-        Command::CheckConfig { flags, .. } => flags,
-    };
     // The crypto library has to be chosen before a certificate is read. Fails only if it was chosen already.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let config = match Config::load(flags) {
-        Ok(config) => config,
-        Err(mistakes) => {
-            say(&mut std::io::stderr(), &mistakes.to_string());
-            return ExitCode::from(EXIT_CONFIG);
-        }
-    };
     match cli.command {
-        Command::CheckConfig { explain: Some(question), .. } => explain(&config, &question),
-        Command::CheckConfig { .. } => {
+        Command::GitCredential(command) => {
+            ask(client::git_credential(&command, std::io::stdin().lock()))
+        }
+        Command::Token(command) => ask(client::token(&command)),
+        Command::CheckConfig { flags, explain: None } => configured(&flags, |config| {
             say(&mut std::io::stdout(), &config.summary());
             ExitCode::SUCCESS
+        }),
+        Command::CheckConfig { flags, explain: Some(question) } => {
+            configured(&flags, |config| explain(&config, &question))
         }
-        Command::Migrate(_) => block_on(&config.log, app::migrate(&config)),
-        Command::Serve(_) => block_on(&config.log.clone(), serve(config)),
+        Command::Migrate(flags) => {
+            configured(&flags, |config| block_on(&config.log, app::migrate(&config)))
+        }
+        Command::Serve(flags) => {
+            configured(&flags, |config| block_on(&config.log.clone(), serve(config)))
+        }
+    }
+}
+
+/// Runs a command that needs the whole configuration, or says every mistake of it.
+fn configured(flags: &Flags, command: impl FnOnce(Config) -> ExitCode) -> ExitCode {
+    match Config::load(flags) {
+        Ok(config) => command(config),
+        Err(mistakes) => {
+            say(&mut std::io::stderr(), &mistakes.to_string());
+            ExitCode::from(EXIT_CONFIG)
+        }
+    }
+}
+
+/// Runs a command that asks a broker, and prints nothing but its answer.
+fn ask(question: impl Future<Output = Result<Answer, client::Error>>) -> ExitCode {
+    let answered = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let answered = runtime.block_on(question).map_err(|error| error.to_string());
+            // A look for a name that nobody answers must not hold up the end.
+            runtime.shutdown_background();
+            answered
+        }
+        Err(error) => Err(format!("the runtime cannot start: {error}")),
+    };
+    let printed = answered.and_then(|answer| {
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(answer.as_bytes()).and_then(|()| out.flush());
+        written.map_err(|error| format!("the answer cannot be written: {error}"))
+    });
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            say(&mut std::io::stderr(), &format!("ghbroker: {why}"));
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! ghbroker: one gRPC service that alone holds a GitHub App's key, and does with it what a platform's services need.
 //!
 //! ```text
-//!  main → cli → app ─┬→ rpc ──→ broker ─┬→ github ──→ domain
-//!                    └→ config          ├→ store ───→ domain
-//!                                       ├→ crypto ──→ domain
-//!                                       ├→ auth ────→ domain
-//!                                       └→ audit ───→ domain
+//!  main → cli ─┬→ app ─┬→ rpc ──→ broker ─┬→ github ──→ domain
+//!              │       └→ config          ├→ store ───→ domain
+//!              └→ client                  ├→ crypto ──→ domain
+//!                                         ├→ auth ────→ domain
+//!                                         └→ audit ───→ domain
 //! ```
 //!
 //! A module uses what is to its right, never what is to its left or beside it; `app` alone puts the leaves together.
@@ -14,6 +14,7 @@
 //! * [`config`]: file, environment and flags, checked as a whole.
 //! * [`telemetry`]: where logs go.
 //! * [`app`]: builds, serves, stops.
+//! * [`client`]: the commands of a sandbox, which ask a broker for a token.
 //! * [`rpc`]: gRPC: parse, one call, translate. The contract itself is in `proto/`, generated as [`proto`].
 //! * [`broker`]: the use cases.
 //! * [`github`]: all HTTP to GitHub.
@@ -28,6 +29,7 @@ pub mod audit;
 pub mod auth;
 pub mod broker;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod crypto;
 pub mod domain;

@@ -10,8 +10,9 @@ use std::{
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("main", &["cli"][..]),
-        ("cli", &["app", "config", "domain", "telemetry"]),
+        ("cli", &["app", "client", "config", "domain", "telemetry"]),
         ("app", &["audit", "auth", "broker", "config", "domain", "github", "rpc", "store"]),
+        ("client", &["auth", "domain", "proto", "telemetry"]),
         ("config", &["audit", "auth", "crypto", "domain", "github", "store"]),
         ("telemetry", &["config"]),
         ("rpc", &["audit", "auth", "broker", "domain", "proto", "telemetry"]),
@@ -31,7 +32,7 @@ const ROOMS: [(&str, &[&str]); 6] = [
     ("env::", &["config"]),
     ("reqwest::", &["github", "auth"]),
     ("sea_orm::", &["store"]),
-    ("tonic::", &["rpc", "app", "proto"]),
+    ("tonic::", &["rpc", "app", "client", "proto"]),
     ("jsonwebtoken::", &["github", "auth"]),
     ("dashmap::", &["broker", "rpc"]),
 ];
