@@ -2,6 +2,7 @@
 
 use std::{fmt, path::Path, str::FromStr, time::Duration};
 
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -119,8 +120,8 @@ impl<'a> Broker<'a> {
 
     fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
-        // So that the broker, too, knows when nobody waits any more.
-        request.set_timeout(self.flags.timeout());
+        // So that the broker, too, knows when nobody waits any more; later than here, where it is said better.
+        request.set_timeout(self.flags.timeout() + Duration::from_secs(1));
         if let Some(value) = &self.authorization {
             request.metadata_mut().insert("authorization", value.clone());
         }
@@ -158,6 +159,17 @@ fn bearer(path: &Path) -> Result<MetadataValue<Ascii>, Error> {
     Ok(value)
 }
 
+/// Authorities of a file. tonic takes one without any as it is, and then trusts nobody.
+fn authorities(path: &Path) -> Result<Certificate, Error> {
+    let pem = read("--ca", path)?;
+    match CertificateDer::pem_slice_iter(&pem).next() {
+        Some(Ok(_)) => Ok(Certificate::from_pem(pem)),
+        _ => {
+            Err(Error::File { flag: "--ca", path: path.into(), why: "holds no certificate".into() })
+        }
+    }
+}
+
 /// How to speak TLS with the broker; none if its address says not to.
 fn tls(flags: &Flags) -> Result<Option<ClientTlsConfig>, Error> {
     if flags.broker.0.scheme() != "https" {
@@ -166,7 +178,7 @@ fn tls(flags: &Flags) -> Result<Option<ClientTlsConfig>, Error> {
     }
     let mut tls = match &flags.ca {
         None => ClientTlsConfig::new().with_native_roots(),
-        Some(ca) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read("--ca", ca)?)),
+        Some(ca) => ClientTlsConfig::new().ca_certificate(authorities(ca)?),
     };
     if let (Some(cert), Some(key)) = (&flags.cert, &flags.key) {
         tls = tls.identity(Identity::from_pem(read("--cert", cert)?, read("--key", key)?));

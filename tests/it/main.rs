@@ -33,6 +33,7 @@ mod postgres;
 mod promote;
 mod quotas;
 mod refusals;
+mod sandbox;
 mod schemas;
 mod serve;
 mod store;
