@@ -41,6 +41,8 @@ pub enum Reason {
     InstallationPending,
     /// The installation could not be proven to be the account's.
     InstallationNotOwned,
+    /// The `state` of GitHub's redirect is unknown, used up, too old, or another account's.
+    StateUnknown,
     /// Nothing says whose the installation is.
     InstallationNotProven,
     /// The credential lacks a permission.
@@ -114,6 +116,7 @@ impl Reason {
             Self::InstallationSuspended => "INSTALLATION_SUSPENDED",
             Self::InstallationPending => "INSTALLATION_PENDING",
             Self::InstallationNotOwned => "INSTALLATION_NOT_OWNED",
+            Self::StateUnknown => "STATE_UNKNOWN",
             Self::InstallationNotProven => "INSTALLATION_NOT_PROVEN",
             Self::PermissionNotGranted => "PERMISSION_NOT_GRANTED",
             Self::CredentialRejected => "CREDENTIAL_REJECTED",

@@ -34,6 +34,7 @@ fn code(reason: Reason) -> Code {
         | Reason::InstallationSuspended
         | Reason::InstallationPending
         | Reason::InstallationNotOwned
+        | Reason::StateUnknown
         | Reason::InstallationNotProven
         | Reason::PermissionNotGranted
         | Reason::CredentialRejected

@@ -27,6 +27,7 @@ mod helm;
 mod hostile;
 mod layout;
 mod lies;
+mod oauth;
 mod octokit;
 mod places;
 mod postgres;

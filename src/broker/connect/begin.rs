@@ -191,8 +191,9 @@ pub(super) fn no_oauth_client() -> Error {
 }
 
 pub(super) fn unknown_state() -> Error {
-    Error::invalid(
-        "state",
-        "is not known: it works once and for 10 minutes, for the account and the caller that it was begun by; begin again",
+    Error::new(
+        Reason::StateUnknown,
+        "this `state` is not known: it works once and for 10 minutes, for the account and the caller that it was begun by; \
+         begin again",
     )
 }

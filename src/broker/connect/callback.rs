@@ -5,11 +5,11 @@
 
 use std::net::SocketAddr;
 
-use tracing::{Instrument, info, info_span, warn};
+use tracing::info;
 use url::Url;
 use uuid::Uuid;
 
-use super::{RegisterRequest, SetupAction};
+use super::{RegisterRequest, SetupAction, begin::unknown_state};
 use crate::{
     audit::Record,
     broker::{
@@ -20,7 +20,6 @@ use crate::{
         Attempt, AttemptKind, ConnectionStatus, InstallationId, Method, OUTCOME_NAMES, Token,
     },
     store::StoredAttempt,
-    telemetry::causes,
 };
 
 /// What GitHub's redirect says.
@@ -72,33 +71,30 @@ impl Outcome {
 }
 
 /// Where the browser goes, and with what.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Landing {
     /// How it ended.
     pub outcome: Outcome,
-    /// The contract's word for why; none for success.
-    pub reason: Option<&'static str>,
     /// The portal's page, with the outcome; none if none is registered.
     pub url: Option<Url>,
+    /// Id of the call in log and audit.
+    pub request_id: Uuid,
+    /// Why it was not finished.
+    pub error: Option<Error>,
 }
 
 /// Name of the call in log and audit.
 const RPC: &str = "GithubCallback";
-/// Word for a `state` that nobody knows.
-const STATE_UNKNOWN: &str = "STATE_UNKNOWN";
 /// Word for a user who did not want to.
 const ACCESS_DENIED: &str = "access_denied";
 
 impl Broker {
     /// Finishes what a browser brings back. A task of its own: a browser that is closed stops nothing half way.
     pub async fn finish_in_browser(&self, callback: Callback, peer: Option<SocketAddr>) -> Landing {
-        let broker = self.clone();
-        let request_id = Uuid::now_v7();
-        let span = info_span!("callback", %request_id);
-        let work = async move { broker.finish(callback, request_id, peer).await };
-        tokio::spawn(work.instrument(span))
-            .await
-            .unwrap_or_else(|_| self.landing(None, Outcome::Failed, Some(Reason::Internal.word())))
+        let (broker, request_id) = (self.clone(), Uuid::now_v7());
+        let work = tokio::spawn(async move { broker.finish(callback, request_id, peer).await });
+        work.await
+            .unwrap_or_else(|failed| self.failed(None, None, Error::internal(failed), request_id))
     }
 
     async fn finish(
@@ -113,8 +109,8 @@ impl Broker {
         };
         let attempt = match found {
             Ok(Some(attempt)) => attempt,
-            Ok(None) => return self.without_state(&callback).await,
-            Err(error) => return self.ended_with(None, None, Error::from(error)),
+            Ok(None) => return self.without_attempt(&callback, request_id),
+            Err(error) => return self.failed(None, None, Error::from(error), request_id),
         };
         let mut record = Record::new(request_id, Some(&attempt.attempt.caller), RPC.to_owned());
         record.peer = peer;
@@ -125,12 +121,14 @@ impl Broker {
             Ok(()) => done,
             Err(unwritten) => Err(unwritten),
         };
+        let attempt = &attempt.attempt;
         match done {
             Ok(outcome) => {
-                info!(account = %attempt.attempt.account, outcome = outcome.as_str(), "a browser came back from GitHub");
-                self.landing(Some(&attempt.attempt), outcome, None)
+                info!(account = %attempt.account, outcome = outcome.as_str(), "a browser came back from GitHub");
+                let url = self.page(Some(attempt), outcome, None, None);
+                Landing { outcome, url, request_id, error: None }
             }
-            Err(error) => self.ended_with(Some(&attempt.attempt), callback.installation_id, error),
+            Err(error) => self.failed(Some(attempt), callback.installation_id, error, request_id),
         }
     }
 
@@ -193,75 +191,69 @@ impl Broker {
 
     /// GitHub sends people who have changed an installation's repositories, too, and then without a state. Nothing is
     /// believed of that but that what was refused before may be allowed now.
-    async fn without_state(&self, callback: &Callback) -> Landing {
+    fn without_attempt(&self, callback: &Callback, request_id: Uuid) -> Landing {
         if callback.updated && callback.state.is_none() {
             if let Some(id) = callback.installation_id {
                 self.inner.tokens.forgive(id);
             }
-            return self.landing(None, Outcome::Updated, None);
+            let outcome = Outcome::Updated;
+            let url = self.page(None, outcome, None, None);
+            return Landing { outcome, url, request_id, error: None };
         }
-        warn!(
-            "a browser came back from GitHub with a state that is not known, used up, or too old"
-        );
-        self.landing(None, Outcome::Refused, Some(STATE_UNKNOWN))
+        self.failed(None, None, unknown_state(), request_id)
     }
 
-    fn ended_with(
+    fn failed(
         &self,
         attempt: Option<&Attempt>,
         installation: Option<InstallationId>,
         error: Error,
+        request_id: Uuid,
     ) -> Landing {
-        let passing = matches!(
-            error.reason,
+        let outcome = match error.reason {
             Reason::GithubUnavailable
-                | Reason::DatabaseUnavailable
-                | Reason::AuditUnavailable
-                | Reason::RateLimited
-                | Reason::Internal
-        );
-        let reason = error.reason.word();
-        let cause = causes(&error);
-        warn!(account = attempt.map(|a| a.account.as_str()), reason, %error, cause, "a browser's connection was not finished");
-        let outcome = if passing { Outcome::Failed } else { Outcome::Refused };
-        let mut landing = self.landing(attempt, outcome, Some(reason));
+            | Reason::DatabaseUnavailable
+            | Reason::AuditUnavailable
+            | Reason::RateLimited
+            | Reason::Internal => Outcome::Failed,
+            _ => Outcome::Refused,
+        };
         // Whoever may confirm whose it is needs to know which.
-        if let (Reason::InstallationNotProven, Some(url), Some(id)) =
-            (error.reason, &mut landing.url, installation)
-        {
-            url.query_pairs_mut().append_pair("installation_id", &id.to_string());
-        }
-        landing
+        let installation = installation.filter(|_| error.reason == Reason::InstallationNotProven);
+        let url = self.page(attempt, outcome, Some(error.reason.word()), installation);
+        Landing { outcome, url, request_id, error: Some(error) }
     }
 
-    fn landing(
+    /// The portal's page, with what became of it.
+    fn page(
         &self,
         attempt: Option<&Attempt>,
         outcome: Outcome,
-        reason: Option<&'static str>,
-    ) -> Landing {
+        reason: Option<&str>,
+        installation: Option<InstallationId>,
+    ) -> Option<Url> {
         // Registered when it was begun; the configuration may be another one by now.
         let asked = attempt.map_or("", |attempt| attempt.return_url.as_str());
         let page = self.connecting().return_url(asked).ok().flatten();
-        let page = page.or_else(|| self.connecting().return_urls.first().cloned());
-        let url = page.map(|mut url| {
-            let kept: Vec<(String, String)> = url
-                .query_pairs()
-                .filter(|(name, _)| !OUTCOME_NAMES.contains(&name.as_ref()))
-                .map(|(name, value)| (name.into_owned(), value.into_owned()))
-                .collect();
-            let mut query = url.query_pairs_mut();
-            query.clear().extend_pairs(kept).append_pair("outcome", outcome.as_str());
-            if let Some(attempt) = attempt {
-                query.append_pair("kind", attempt.kind.as_str());
-            }
-            if let Some(reason) = reason {
-                query.append_pair("reason", reason);
-            }
-            drop(query);
-            url
-        });
-        Landing { outcome, reason, url }
+        let mut url = page.or_else(|| self.connecting().return_urls.first().cloned())?;
+        let portals_own: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(name, _)| !OUTCOME_NAMES.contains(&name.as_ref()))
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        let mut query = url.query_pairs_mut();
+        query.clear().extend_pairs(portals_own).append_pair("outcome", outcome.as_str());
+        if let Some(attempt) = attempt {
+            query.append_pair("kind", attempt.kind.as_str());
+        }
+        if let Some(reason) = reason {
+            query.append_pair("reason", reason);
+        }
+        if let Some(id) = installation {
+            query.append_pair("installation_id", &id.to_string());
+        }
+        drop(query);
+        Some(url)
     }
 }
 

@@ -1,7 +1,9 @@
 //! What people do on GitHub itself, past the broker.
 
+use std::collections::BTreeMap;
+
 use github_sim::{Sim, seed};
-use reqwest::{Client, Method, redirect::Policy};
+use reqwest::{Client, Method, Url, redirect::Policy};
 use serde_json::{Value, json};
 
 use super::CLIENT_ID;
@@ -61,6 +63,14 @@ pub async fn authorize(sim: &Sim, login: &str) -> String {
     let answer = client().get(url).send().await.unwrap();
     let location = answer.headers()["location"].to_str().unwrap();
     location.split_once("code=").unwrap().1.to_owned()
+}
+
+/// Where the page at `url` sends the browser of somebody who agrees at once, and what it brings along.
+pub async fn back_from(url: &str) -> (Url, BTreeMap<String, String>) {
+    let answer = client().get(url).send().await.unwrap();
+    let location: Url = answer.headers()["location"].to_str().unwrap().parse().unwrap();
+    let brought = location.query_pairs().into_owned().collect();
+    (location, brought)
 }
 
 fn client() -> Client {

@@ -86,7 +86,8 @@ async fn the_database_itself_keeps_installations_apart(db: Db) {
     store.bind_installation(&installation("a", 1)).await.unwrap();
     let insert = |account: &str, id: i64, status: &str| {
         format!(
-            "INSERT INTO installations SELECT '{account}', host, app, {id}, github_account_id, \
+            "INSERT INTO installations (account, host, app, installation_id, github_account_id, github_login, status, \
+             registered_at, updated_at) SELECT '{account}', host, app, {id}, github_account_id, \
              github_login, '{status}', registered_at, updated_at FROM installations"
         )
     };

@@ -106,6 +106,18 @@ impl Sim {
         live.count()
     }
 
+    /// How many tokens of users by OAuth work now, those to renew them with too.
+    pub fn live_user_tokens(&self) -> usize {
+        let now = self.hub.github_time();
+        let world = self.hub.world();
+        let live = world.tokens.values().filter(|token| {
+            let of_user =
+                matches!(token.kind, TokenKind::UserToServer { .. } | TokenKind::Refresh { .. });
+            of_user && !token.expired(now)
+        });
+        live.count()
+    }
+
     /// Whether a token, by its secret, is accepted now; no request is made or counted.
     pub fn accepts(&self, secret: &str) -> bool {
         let now = self.hub.github_time();

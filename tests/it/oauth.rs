@@ -1,0 +1,257 @@
+//! "Connect GitHub": a user authorizes the broker.
+
+use std::time::Duration;
+
+use ghbroker::proto::*;
+use github_sim::{Effect, Fault, Gate};
+use tonic::Code;
+
+use crate::harness::{
+    ACCOUNT, REPO, World,
+    git::git,
+    person::back_from,
+    status::{assert_reason, bad_fields},
+    write,
+};
+
+const CALLBACK: &str = "https://portal.example/github/callback";
+const EXCHANGE: &str = "POST /login/oauth/access_token";
+/// A user's token lives 8 hours, and is renewed a quarter of an hour before.
+const UNTIL_DUE: Duration = Duration::from_secs(8 * 3600 - 15 * 60);
+
+async fn world() -> World {
+    World::configured(|config| {
+        config.connecting.callback_url = Some(CALLBACK.parse().unwrap());
+    })
+    .await
+}
+
+/// The portal sends the browser to GitHub, where `login` agrees; what comes back.
+async fn authorized(world: &World, account: &str, login: &str) -> CompleteOAuthRequest {
+    let request = BeginOAuthRequest {
+        account: account.into(),
+        login_hint: login.into(),
+        ..Default::default()
+    };
+    let begun = world.begin_o_auth(request).await.unwrap();
+    let (to, brought) = back_from(&begun.authorize_url).await;
+    assert!(to.as_str().starts_with(CALLBACK), "{to}");
+    assert_eq!(brought["state"], begun.state);
+    let (state, code) = (begun.state, brought["code"].clone());
+    CompleteOAuthRequest { account: account.into(), state, code }
+}
+
+async fn connect(world: &World, account: &str, login: &str) -> OAuthUser {
+    let request = authorized(world, account, login).await;
+    world.complete_o_auth(request).await.unwrap().oauth_user.unwrap()
+}
+
+async fn connected() -> World {
+    let mut world = world().await;
+    connect(&world, ACCOUNT, "alice").await;
+    world.configure(ACCOUNT, REPO).await;
+    world
+}
+
+async fn token(world: &World) -> GetRepoTokenResponse {
+    let request = GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
+    world.get_repo_token(request).await.unwrap()
+}
+
+async fn connection(world: &World) -> GetConnectionResponse {
+    world.get_connection(GetConnectionRequest { account: ACCOUNT.into() }).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_user_connects_github_and_the_broker_works_as_that_user() {
+    let world = connected().await;
+    let seen = connection(&world).await;
+    let user = seen.oauth_user.unwrap();
+    assert_eq!((user.login.as_str(), user.status()), ("alice", ConnectionStatus::Active));
+    assert!(user.user_id > 0 && user.scopes.is_empty());
+    let in_hours = |time: Option<prost_types::Timestamp>| {
+        (time.unwrap().seconds - world.now().unix_timestamp()) / 3600
+    };
+    assert_eq!(in_hours(user.expire_time), 8);
+    assert!(in_hours(user.refresh_expire_time) > 24 * 150);
+    assert_eq!(seen.effective_source, i32::from(CredentialSource::OauthUser));
+
+    let answer = token(&world).await;
+    assert_eq!(answer.source(), CredentialSource::OauthUser);
+    assert!(answer.token.starts_with("ghu_") && world.sim.accepts(&answer.token));
+    let promised = answer.expire_time.unwrap().seconds - world.now().unix_timestamp();
+    assert_eq!(promised, UNTIL_DUE.as_secs() as i64, "told as the time of its renewal");
+    let files = vec![write("models/by_alice.sql", "select 1\n")];
+    let committed = world.commit("Add a model", files).await.unwrap();
+    let author =
+        git(&world.sim.git_dir(REPO), &["log", "-1", "--format=%an", &committed.commit_sha]);
+    assert_eq!(author.trim(), "alice");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_begun_works_once_for_the_account_that_it_was_begun_for() {
+    let world = world().await;
+    let good = authorized(&world, ACCOUNT, "alice").await;
+    let refused = async |request: CompleteOAuthRequest| {
+        let refused = world.complete_o_auth(request).await.unwrap_err();
+        assert_reason(&refused, Code::FailedPrecondition, "STATE_UNKNOWN");
+    };
+    refused(CompleteOAuthRequest { account: "tenant-other".into(), ..good.clone() }).await;
+    refused(CompleteOAuthRequest { state: "0".repeat(32), ..good.clone() }).await;
+    world.complete_o_auth(good.clone()).await.unwrap();
+    refused(good).await;
+
+    let late = authorized(&world, ACCOUNT, "alice").await;
+    world.advance(Duration::from_secs(600));
+    refused(late).await;
+
+    // The state of an installation is none of these.
+    let request = BeginInstallationRequest { account: ACCOUNT.into(), ..Default::default() };
+    let begun = world.begin_installation(request).await.unwrap();
+    let code = authorized(&world, ACCOUNT, "alice").await.code;
+    refused(CompleteOAuthRequest { account: ACCOUNT.into(), state: begun.state, code }).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_code_that_was_stolen_on_the_way_is_worth_nothing_to_another_browser() {
+    let world = world().await;
+    let stolen = authorized(&world, ACCOUNT, "alice").await.code;
+    // The thief begins for an account of their own, and brings the code there.
+    let mine = authorized(&world, "tenant-thief", "mallory").await;
+    let request = CompleteOAuthRequest { code: stolen, ..mine };
+    let refused = world.complete_o_auth(request).await.unwrap_err();
+    assert_eq!(bad_fields(&refused), ["code"], "its PKCE verifier is another one");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_tokens_are_renewed_ahead_and_stored_before_they_are_used() {
+    let mut world = connected().await;
+    let first = token(&world).await.token;
+    world.advance(UNTIL_DUE - Duration::from_secs(1));
+    assert_eq!(token(&world).await.token, first);
+    world.advance(Duration::from_secs(1));
+    let second = token(&world).await.token;
+    assert_ne!(second, first);
+    assert!(
+        world.sim.accepts(&second) && !world.sim.accepts(&first),
+        "a renewal ends the old pair"
+    );
+    world.restart().await;
+    assert_eq!(token(&world).await.token, second, "it was stored");
+    assert_eq!(world.sim.count(EXCHANGE), 2);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn of_many_calls_on_two_replicas_one_renews() {
+    let world = connected().await;
+    let replica = world.replica().await;
+    world.advance(UNTIL_DUE);
+    let request = GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
+    let calls = (0..20).map(|number| {
+        let mut broker = if number % 2 == 0 { &world.broker } else { &replica.broker }.clone();
+        let request = request.clone();
+        async move { broker.get_repo_token(request).await.unwrap().into_inner().token }
+    });
+    let tokens = futures_util::future::join_all(calls).await;
+    assert!(tokens.iter().all(|token| *token == tokens[0] && world.sim.accepts(token)));
+    assert_eq!(world.sim.count(EXCHANGE), 2, "one for the code, and one renewal");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_renewal_of_tokens_that_are_in_use() {
+    let world = connected().await;
+    let first = token(&world).await.token;
+    world.advance(UNTIL_DUE - Duration::from_secs(60));
+    assert_eq!(token(&world).await.token, first);
+    world.advance(Duration::from_secs(60));
+    world.until(async || (world.sim.count(EXCHANGE) == 2).then_some(())).await;
+    world.until(async || (token(&world).await.token != first).then_some(())).await;
+    assert_eq!(world.sim.count(EXCHANGE), 2);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn while_github_cannot_renew_the_old_token_serves_until_its_end() {
+    let world = connected().await;
+    let first = token(&world).await.token;
+    world.sim.fault(Fault::always(EXCHANGE, Effect::Status { status: 503, html: true }));
+    world.advance(UNTIL_DUE);
+    let kept = token(&world).await;
+    assert_eq!(kept.token, first);
+    assert!(world.sim.accepts(&first));
+    world.advance(Duration::from_secs(15 * 60));
+    let request = GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
+    let failed = world.get_repo_token(request).await.unwrap_err();
+    assert_reason(&failed, Code::Unavailable, "GITHUB_UNAVAILABLE");
+    world.sim.clear_faults();
+    world.advance(Duration::from_secs(60));
+    let renewed = token(&world).await.token;
+    assert!(renewed != first && world.sim.accepts(&renewed));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_user_who_takes_the_authorization_back_has_to_connect_again() {
+    let world = connected().await;
+    let first = token(&world).await.token;
+    world.sim.revoke_token(&first);
+    world.advance(UNTIL_DUE);
+    let request = GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
+    for _ in 0..2 {
+        let refused = world.get_repo_token(request.clone()).await.unwrap_err();
+        assert_reason(&refused, Code::FailedPrecondition, "CREDENTIAL_REJECTED");
+        assert!(refused.message().contains("connect GitHub again"), "{}", refused.message());
+    }
+    assert_eq!(world.sim.count(EXCHANGE), 2, "a refused renewal is not tried again");
+    assert_eq!(connection(&world).await.oauth_user.unwrap().status(), ConnectionStatus::Revoked);
+
+    connect(&world, ACCOUNT, "alice").await;
+    assert!(world.sim.accepts(&token(&world).await.token));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn connecting_again_ends_the_tokens_of_before_and_disconnecting_all() {
+    let world = connected().await;
+    let first = token(&world).await.token;
+    connect(&world, ACCOUNT, "alice").await;
+    let second = token(&world).await.token;
+    assert!(!world.sim.accepts(&first) && world.sim.accepts(&second));
+    let done = world.disconnect(DisconnectRequest { account: ACCOUNT.into() }).await.unwrap();
+    assert!(done.disconnected);
+    assert!(!world.sim.accepts(&second));
+    assert_eq!(world.sim.live_user_tokens(), 0, "the refresh tokens neither");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_under_way_while_another_replica_renewed_goes_on_with_the_new_token() {
+    let world = connected().await;
+    let replica = world.replica().await;
+    world.advance(UNTIL_DUE - Duration::from_secs(1));
+    let gate = Gate::new();
+    world.sim.fault(Fault::once("POST /graphql", Effect::Hold(gate.clone())));
+    let request = CommitFilesRequest {
+        account: ACCOUNT.into(),
+        message: "Add a model".into(),
+        files: vec![write("m.sql", "select 3\n")],
+        ..Default::default()
+    };
+    let commit = world.commit_files(request);
+    let meanwhile = async {
+        gate.arrived(1).await;
+        world.advance(Duration::from_secs(1));
+        let request = GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
+        replica.broker.clone().get_repo_token(request).await.unwrap();
+        gate.open();
+    };
+    let (committed, ()) = tokio::join!(commit, meanwhile);
+    committed.unwrap();
+    assert_eq!(connection(&world).await.oauth_user.unwrap().status(), ConnectionStatus::Active);
+    world.finish().await;
+}
