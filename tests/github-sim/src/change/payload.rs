@@ -45,7 +45,9 @@ pub(super) fn short(repo: &Meta) -> Value {
 
 /// A whole repository.
 pub(super) fn repository(world: &World, urls: &Urls, repo: &Meta) -> Value {
-    view::repository(world, urls, repo, &Caller::Anonymous)
+    let mut body = view::repository(world, urls, repo, &Caller::Anonymous);
+    body["custom_properties"] = json!({});
+    body
 }
 
 /// The organization that an event happened in, if the account is one.

@@ -76,6 +76,13 @@ impl Sim {
         self.revoke_token(secret);
     }
 
+    /// Signs a person in without the page, and returns the `Cookie` header of a browser.
+    pub fn sign_in(&self, login: &str) -> String {
+        let mut world = self.hub.world();
+        let user = world.account(login).unwrap_or_else(|| panic!("there is no user {login}")).id;
+        web::sign_in(&mut world, user)
+    }
+
     /// Lets an organization approve a fine-grained token that waited for it.
     pub fn approve_pat(&self, secret: &str) {
         let mut world = self.hub.world();

@@ -29,6 +29,7 @@ use crate::hub::Hub;
 pub(crate) use git_http::git_http;
 pub(crate) use oauth::issue;
 pub(crate) use push::HOOK;
+pub(crate) use session::begin as sign_in;
 
 /// A page outside the API.
 pub(crate) enum Page {

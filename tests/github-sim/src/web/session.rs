@@ -48,11 +48,16 @@ pub(super) fn login(hub: &Hub, form: &Form) -> Outcome {
     let Some(login) = form.get("login") else { return Ok(ask(&world, to)) };
     let user = world.account(login).filter(|a| matches!(a.kind, AccountKind::User));
     let id = user.ok_or_else(|| Refusal::new(422, "Incorrect username or password."))?.id;
-    let session = letters(48);
-    world.sessions.insert(session.clone(), id);
-    let cookie = format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax");
+    let cookie = format!("{}; Path=/; HttpOnly; SameSite=Lax", begin(&mut world, id));
     let to = if to == "/login" { format!("/login?as={}", encode(login)) } else { to.to_owned() };
     Ok(redirect(to).with("set-cookie", cookie))
+}
+
+/// Signs a person in, and gives the cookie back as a browser sends it.
+pub(crate) fn begin(world: &mut World, user: u64) -> String {
+    let session = letters(48);
+    world.sessions.insert(session.clone(), user);
+    format!("{COOKIE}={session}")
 }
 
 fn ask(world: &World, to: &str) -> Answer {

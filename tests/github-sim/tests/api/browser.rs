@@ -14,10 +14,8 @@ impl<'a> Browser<'a> {
     }
 
     /// One in which somebody has signed in.
-    pub async fn of(lab: &'a Lab, login: &str) -> Self {
-        let mut browser = Self::new(lab);
-        browser.sign_in(login, "/login").await;
-        browser
+    pub fn of(lab: &'a Lab, login: &str) -> Self {
+        Self { lab, cookie: Some(lab.sim.sign_in(login)) }
     }
 
     /// Signs in and gives back where that leads.

@@ -54,7 +54,7 @@ async fn a_browser_without_a_session_is_asked_who_it_is_and_comes_back() {
 #[tokio::test]
 async fn an_owner_installs_on_select_repositories_and_is_led_to_the_setup_url() {
     let lab = Lab::with(bare()).await;
-    let browser = Browser::of(&lab, "mona").await;
+    let browser = Browser::of(&lab, "mona");
     let acme = id_of(&lab, "acme").await;
     let path =
         format!("/github-apps/broker/installations/new?suggested_target_id={acme}&state=s%2B1");
@@ -96,7 +96,7 @@ async fn whoever_cancels_stays_on_github() {
     let mut seed = bare();
     seed.apps[0].homepage_url = Some("https://portal.example/?a&b".to_owned());
     let lab = Lab::with(seed).await;
-    let browser = Browser::of(&lab, "stranger").await;
+    let browser = Browser::of(&lab, "stranger");
     // With no organization there is nothing to choose.
     let next = browser.get("/apps/broker/installations/new").await.expect(302);
     let own = id_of(&lab, "stranger").await;
@@ -116,7 +116,7 @@ async fn whoever_cancels_stays_on_github() {
 async fn a_member_asks_and_an_owner_approves() {
     let lab = Lab::with(bare()).await;
     let acme = id_of(&lab, "acme").await;
-    let hubot = Browser::of(&lab, "hubot").await;
+    let hubot = Browser::of(&lab, "hubot");
     let page = format!("/apps/broker/installations/new/permissions?target_id={acme}&state=x");
     let page = hubot.get(&page).await.expect(200).text;
     assert!(page.contains("id=\"request\"") && !page.contains("id=\"install\""), "{page}");
@@ -131,7 +131,7 @@ async fn a_member_asks_and_an_owner_approves() {
     let request = lab.sim.installation_requests()[0].to_string();
     let requests = "/organizations/acme/settings/installation_requests";
     hubot.get(requests).await.expect(404);
-    let mona = Browser::of(&lab, "mona").await;
+    let mona = Browser::of(&lab, "mona");
     let page = mona.get(requests).await.expect(200).text;
     assert!(page.contains(&format!("id=\"approve-{request}\"")), "{page}");
     let approved = mona.post(requests, &[("approve", &request)]).await.expect(302);
@@ -147,7 +147,7 @@ async fn an_app_that_wants_authorization_gets_a_code_with_the_installation() {
     let mut seed = bare();
     seed.apps[0].request_oauth_on_install = true;
     let lab = Lab::with(seed).await;
-    let browser = Browser::of(&lab, "mona").await;
+    let browser = Browser::of(&lab, "mona");
     let own = id_of(&lab, "mona").await;
     let fields = [("target_id", &*own), ("state", "x"), ("do", "install")];
     let done = browser.post("/apps/broker/installations", &fields).await.expect(302);
@@ -176,7 +176,7 @@ async fn a_request_of_such_an_app_carries_a_code_but_no_installation() {
     let lab = Lab::with(seed).await;
     let acme = id_of(&lab, "acme").await;
     let fields = [("target_id", &*acme), ("state", "x"), ("do", "request")];
-    let hubot = Browser::of(&lab, "hubot").await;
+    let hubot = Browser::of(&lab, "hubot");
     let asked = hubot.post("/apps/broker/installations", &fields).await.expect(302);
     let location = asked.header("location");
     assert!(location.starts_with(&format!("{CALLBACK}?code=")), "{location}");
@@ -194,8 +194,8 @@ async fn an_owner_changes_suspends_and_uninstalls() {
     let shown =
         lab.get(&format!("/app/installations/{INSTALLATION}"), &lab.jwt()).await.expect(200);
     assert_eq!(shown.body["html_url"], format!("{}{page}", lab.sim.web_url()));
-    Browser::of(&lab, "hubot").await.get(&page).await.expect(404);
-    let mona = Browser::of(&lab, "mona").await;
+    Browser::of(&lab, "hubot").get(&page).await.expect(404);
+    let mona = Browser::of(&lab, "mona");
     let text = mona.get(&page).await.expect(200).text;
     for id in ["save", "suspend", "uninstall"] {
         assert!(text.contains(&format!("id=\"{id}\"")), "{id}: {text}");
@@ -225,7 +225,7 @@ async fn an_owner_changes_suspends_and_uninstalls() {
 #[tokio::test]
 async fn a_person_authorizes_once_or_declines() {
     let lab = Lab::new().await;
-    let mona = Browser::of(&lab, "mona").await;
+    let mona = Browser::of(&lab, "mona");
     let path =
         format!("/login/oauth/authorize?client_id=Iv1.client&redirect_uri={CALLBACK}&state=x");
     let page = mona.get(&path).await.expect(200).text;
@@ -267,7 +267,7 @@ async fn an_oauth_app_has_scopes_and_nothing_to_install() {
         ..App::default()
     });
     let lab = Lab::with(seed).await;
-    let mona = Browser::of(&lab, "mona").await;
+    let mona = Browser::of(&lab, "mona");
     mona.get("/apps/old/installations/new").await.expect(404);
     let path = "/login/oauth/authorize?client_id=Ov1.old&scope=repo%20user:email";
     let page = mona.get(path).await.expect(200).text;
