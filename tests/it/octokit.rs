@@ -12,8 +12,13 @@ use github_sim::seed;
 use serde_json::{Value, json};
 use time::macros::format_description;
 use tokio::{io::AsyncWriteExt, process::Command};
+use tonic::Code;
+use tonic_types::StatusExt;
 
-use crate::harness::{self, ACCOUNT, APP_ID, CLIENT_ID, INSTALLATION, REPO, World, app_key};
+use crate::harness::{
+    self, ACCOUNT, APP_ID, CLIENT_ID, INSTALLATION, REPO, World, app_key, door::Door, git::git,
+    person::Person, status::assert_reason, write,
+};
 
 /// A repository that the installation reaches and the tokens must not.
 const OTHER: &str = "ledger";
@@ -50,13 +55,23 @@ async fn run(script: &str, input: Value) {
 
 /// [`World::connected`], with a second repository.
 async fn world() -> World {
+    connect(World::start_with(seed()).await).await
+}
+
+/// What a world begins with, and a second repository, in which there are the same files.
+fn seed() -> seed::Seed {
     let mut seed = harness::seed();
+    let files = seed.repositories[0].files.clone();
     seed.repositories.push(seed::Repository {
         owner: "acme".into(),
         name: OTHER.into(),
+        files,
         ..Default::default()
     });
-    let mut world = World::start_with(seed).await;
+    seed
+}
+
+async fn connect(mut world: World) -> World {
     world.register(ACCOUNT, INSTALLATION).await;
     world.configure(ACCOUNT, REPO).await;
     world
@@ -95,6 +110,86 @@ async fn narrowed_token_is_refused_the_rest() {
     let token = world.token(&[("contents", "read")]).await.token;
     run("refusals.mjs", input(&world, json!({"token": token, "otherRepo": OTHER}))).await;
     assert_eq!(world.sim.head(REPO, "main"), refs);
+}
+
+/// What the assistant may, and no more.
+const ASSISTANT: &str = r#"
+[[rule]]
+name = "assistant"
+callers = ["spiffe://example.org/assistant"]
+role = "consumer"
+accounts = ["*"]
+permissions = { issues = "write", pull_requests = "write", contents = "read" }
+"#;
+
+fn asks_for(permissions: &[(&str, &str)]) -> proto::GetRepoTokenRequest {
+    let owned = |(name, level): &(&str, &str)| ((*name).to_owned(), (*level).to_owned());
+    proto::GetRepoTokenRequest {
+        account: ACCOUNT.into(),
+        permissions: permissions.iter().map(owned).collect(),
+        ..Default::default()
+    }
+}
+
+/// Promotes a new file; the number of the pull request.
+async fn promote(world: &World, file: &str) -> i64 {
+    world.commit(file, vec![write(file, "select 2 as id\n")]).await.unwrap();
+    let request = proto::OpenPromotionPrRequest { account: ACCOUNT.into(), ..Default::default() };
+    world.open_promotion_pr(request).await.unwrap().number
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_for_issues_works_on_issues_and_changes_no_code() {
+    let world = connect(World::guarded(seed(), Door::new("mtls", ASSISTANT)).await).await;
+    let alice = Person::of(&world.sim, "alice");
+    let merged = promote(&world, "models/returns.sql").await;
+    alice.merge(REPO, merged).await;
+    let open = promote(&world, "models/refunds.sql").await;
+    alice.approve(REPO, open).await;
+    let before = git(&world.sim.git_dir(REPO), &["show-ref"]);
+
+    let narrow = [("issues", "write"), ("pull_requests", "write"), ("contents", "read")];
+    let mut broker = world.workload("assistant").await.broker();
+    let token = broker.get_repo_token(asks_for(&narrow)).await.unwrap().into_inner();
+    let mut granted: Vec<_> = token.permissions.iter().map(|(n, l)| (&**n, &**l)).collect();
+    granted.sort_unstable();
+    let mut expected = [&narrow[..], &[("metadata", "read")]].concat();
+    expected.sort_unstable();
+    assert_eq!(granted, expected);
+    let more = json!({
+        "token": token.token, "otherRepo": OTHER, "merged": merged, "open": open, "reviewer": "alice",
+    });
+    run("assistant.mjs", input(&world, more)).await;
+    let url = format!("{}/{REPO}.git", world.sim.web_url());
+    assert!(!pushes(&url, &token.token).await);
+    assert_eq!(git(&world.sim.git_dir(REPO), &["show-ref"]), before);
+}
+
+/// Whether git can push a new branch with this token.
+async fn pushes(url: &str, token: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    harness::git::clone(url, token, "main", folder.path());
+    let push = ["push", "--quiet", "origin", "HEAD:refs/heads/mine"];
+    let mut command = Command::new("git");
+    command.arg("-C").arg(folder.path()).args(push).env("GIT_TERMINAL_PROMPT", "0");
+    command.output().await.unwrap().status.success()
+}
+
+#[tokio::test]
+async fn the_policy_caps_what_a_consumer_gets() {
+    let world = connect(World::guarded(seed(), Door::new("mtls", ASSISTANT)).await).await;
+    let mut broker = world.workload("assistant").await.broker();
+    let live = world.sim.live_installation_tokens();
+    for (name, level) in [("contents", "write"), ("administration", "read"), ("workflows", "write")]
+    {
+        let status = broker.get_repo_token(asks_for(&[("issues", "write"), (name, level)])).await;
+        let status = status.unwrap_err();
+        assert_reason(&status, Code::PermissionDenied, "CALLER_NOT_ALLOWED");
+        let details = status.get_error_details();
+        let missing = &details.error_info().unwrap().metadata["missing"];
+        assert_eq!(*missing, format!("{name}:{level}"));
+    }
+    assert_eq!(world.sim.live_installation_tokens(), live, "nothing was minted");
 }
 
 #[tokio::test]

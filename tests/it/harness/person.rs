@@ -43,6 +43,11 @@ impl Person {
         self.send(Method::PUT, &path, json!({"merge_method": method})).await;
     }
 
+    pub async fn approve(&self, repository: &str, number: i64) {
+        let path = format!("/repos/{repository}/pulls/{number}/reviews");
+        self.send(Method::POST, &path, json!({"event": "APPROVE"})).await;
+    }
+
     pub async fn close(&self, repository: &str, number: i64) {
         let closed = json!({"state": "closed"});
         self.send(Method::PATCH, &format!("/repos/{repository}/pulls/{number}"), closed).await;
