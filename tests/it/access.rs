@@ -23,7 +23,7 @@ use tonic_types::StatusExt;
 use crate::harness::{World, caller::Caller, status::assert_reason};
 
 /// A rule for `NAME`, by its certificate as by its token, and what it may.
-fn rule(name: &str, more: &str) -> String {
+pub fn rule(name: &str, more: &str) -> String {
     format!(
         "[[rule]]\nname = \"{name}\"\n\
          callers = [\"spiffe://example.org/{name}\", \"system:serviceaccount:example:{name}\"]\n{more}\n"

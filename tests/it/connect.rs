@@ -1,10 +1,12 @@
 //! Connecting an account, changing what it is connected with, and leaving; two customers beside each other.
 
+mod begin;
 mod branches;
 mod disconnect;
 mod installation;
 mod isolation;
 mod pat;
+mod preference;
 mod repository;
 
 use ghbroker::proto::*;

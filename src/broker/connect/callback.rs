@@ -197,7 +197,8 @@ impl Broker {
                 self.inner.tokens.forgive(id);
             }
             let outcome = Outcome::Updated;
-            let url = self.page(None, outcome, None, None);
+            // The portal may know whose it is, and register it with a proof.
+            let url = self.page(None, outcome, None, callback.installation_id);
             return Landing { outcome, url, request_id, error: None };
         }
         self.failed(None, None, unknown_state(), request_id)

@@ -78,7 +78,8 @@ impl Broker {
     }
 
     /// Installation ids can be guessed, and the App's own key can read every one: that it exists proves nothing. All that
-    /// is said of whose it is must hold, and something must be said; or the account had one there before.
+    /// is said of whose it is must hold, and something must be said; or the account had one there
+    /// before, or its own user sees it.
     async fn prove(
         &self,
         call: &Call,
@@ -103,15 +104,37 @@ impl Broker {
         if proven {
             return Ok(());
         }
-        let before = self.store().installation(call.account()).await?;
-        if before.is_some_and(|before| before.github_account_id == Some(found.account.id)) {
+        if self.had_one_there(call, found).await? || self.user_sees(call, found.id).await? {
             return Ok(());
         }
         Err(Error::new(
             Reason::InstallationNotProven,
             "nothing proves whose this installation is: let the App request user authorization during installation and send \
-             the `code`; or, if you know that this customer owns it, confirm that with its login in `expected_github_login`",
+             the `code`; or let the user connect GitHub (BeginOAuth) first; or, if you know that this customer owns it, confirm that with its login in `expected_github_login`",
         ))
+    }
+
+    /// Whether the account's installation is, or was, on the same organization or user.
+    async fn had_one_there(
+        &self,
+        call: &Call,
+        found: &github::Installation,
+    ) -> Result<bool, Error> {
+        let before = self.store().installation(call.account()).await?;
+        Ok(before.is_some_and(|before| before.github_account_id == Some(found.account.id)))
+    }
+
+    /// Whether the user who has authorized the broker for the account can see an installation.
+    async fn user_sees(&self, call: &Call, id: InstallationId) -> Result<bool, Error> {
+        let Some((user, sealed)) = self.store().oauth_user(call.account()).await? else {
+            return Ok(false);
+        };
+        let token = self.oauth_token(user, sealed).await?;
+        if self.usable(&token).is_err() {
+            return Ok(false);
+        }
+        let seen = self.github().user_installations(&token.token).await;
+        Ok(seen.map_err(refusal::cannot_ask)?.contains(&id))
     }
 
     /// Notes that an organization owner was asked, unless there is an installation already that was not uninstalled.

@@ -1,0 +1,150 @@
+//! Which of several credentials is used.
+
+use std::time::Duration;
+
+use ghbroker::proto::*;
+use github_sim::seed;
+use tonic::Code;
+
+use super::{bind, connection, installed, pat, token};
+use crate::harness::{
+    ACCOUNT, INSTALLATION, REPO, World,
+    person::back_from,
+    status::{assert_reason, bad_fields},
+};
+
+const CALLBACK: &str = "https://portal.example/github/callback";
+
+/// An account with all three credentials, of which the installation comes first.
+async fn world(fallback: bool) -> World {
+    let world = World::configured(move |config| {
+        config.connecting.callback_url = Some(CALLBACK.parse().unwrap());
+        config.connecting.fallback = fallback;
+    })
+    .await;
+    let own = world.pat(seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
+    world.set_pat(pat(ACCOUNT, &own)).await.unwrap();
+    let request = BeginOAuthRequest {
+        account: ACCOUNT.into(),
+        login_hint: "alice".into(),
+        ..Default::default()
+    };
+    let begun = world.begin_o_auth(request).await.unwrap();
+    let (_, mut brought) = back_from(&begun.authorize_url).await;
+    let code = brought.remove("code").unwrap();
+    let request = CompleteOAuthRequest { account: ACCOUNT.into(), state: begun.state, code };
+    world.complete_o_auth(request).await.unwrap();
+    world.register_installation(installed(ACCOUNT, INSTALLATION)).await.unwrap();
+    world.configure_repo(bind(ACCOUNT, REPO)).await.unwrap();
+    world
+}
+
+async fn switch(world: &World, source: CredentialSource, enabled: bool) -> CredentialSource {
+    let request =
+        SetCredentialEnabledRequest { account: ACCOUNT.into(), source: source.into(), enabled };
+    world.set_credential_enabled(request).await.unwrap().effective_source()
+}
+
+async fn used(world: &World) -> CredentialSource {
+    token(world, ACCOUNT).await.unwrap().source()
+}
+
+#[tokio::test]
+async fn the_first_that_is_switched_on_is_used_and_getconnection_says_why() {
+    use CredentialSource::{AppInstallation, OauthUser, Pat};
+    let mut world = world(false).await;
+    for (switched_off, then, why) in [
+        (None, AppInstallation, "the App installation comes first"),
+        (Some(AppInstallation), OauthUser, "the App installation is switched off"),
+        (Some(OauthUser), Pat, "the user's authorization (OAuth) is switched off"),
+    ] {
+        if let Some(source) = switched_off {
+            assert_eq!(switch(&world, source, false).await, then);
+        }
+        let seen = connection(&world, ACCOUNT).await.unwrap();
+        assert_eq!(seen.effective_source(), then);
+        assert!(seen.effective_reason.contains(why), "{}", seen.effective_reason);
+        assert_eq!(used(&world).await, then);
+    }
+    switch(&world, Pat, false).await;
+    let seen = connection(&world, ACCOUNT).await.unwrap();
+    let disabled = ConnectionStatus::Disabled;
+    let states = (
+        seen.installation.unwrap().status(),
+        seen.oauth_user.unwrap().status(),
+        seen.pat.unwrap().status(),
+    );
+    assert_eq!(states, (disabled, disabled, disabled));
+    world.restart().await;
+    let refused = token(&world, ACCOUNT).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, "CREDENTIAL_DISABLED");
+
+    assert_eq!(switch(&world, AppInstallation, true).await, AppInstallation);
+    assert_eq!(used(&world).await, AppInstallation);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_switched_off_ends_the_tokens_that_it_gave() {
+    let world = world(false).await;
+    let given = token(&world, ACCOUNT).await.unwrap().token;
+    switch(&world, CredentialSource::AppInstallation, false).await;
+    assert!(!world.sim.accepts(&given));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn only_what_the_account_has_can_be_switched() {
+    let world = World::connected().await;
+    let request = SetCredentialEnabledRequest {
+        account: ACCOUNT.into(),
+        source: CredentialSource::Pat.into(),
+        enabled: false,
+    };
+    let refused = world.set_credential_enabled(request.clone()).await.unwrap_err();
+    assert_reason(&refused, Code::NotFound, "ACCOUNT_NOT_CONNECTED");
+    let request = SetCredentialEnabledRequest { source: 0, ..request };
+    let refused = world.set_credential_enabled(request).await.unwrap_err();
+    assert_eq!(bad_fields(&refused), ["source"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_broken_one_is_not_passed_over_unless_the_operator_says_so() {
+    let world = world(false).await;
+    world.sim.suspend(INSTALLATION as u64);
+    let permissions = [("issues".to_owned(), "read".to_owned())].into();
+    let request =
+        GetRepoTokenRequest { account: ACCOUNT.into(), permissions, ..Default::default() };
+    for _ in 0..2 {
+        let refused = world.get_repo_token(request.clone()).await.unwrap_err();
+        assert_reason(&refused, Code::FailedPrecondition, "INSTALLATION_SUSPENDED");
+    }
+    let seen = connection(&world, ACCOUNT).await.unwrap();
+    assert_eq!(seen.effective_source(), CredentialSource::Unspecified);
+    assert!(seen.effective_reason.contains("suspended"), "{}", seen.effective_reason);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn with_fallback_the_next_one_is_used_until_the_first_works_again() {
+    use CredentialSource::{AppInstallation, OauthUser};
+    let world = world(true).await;
+    world.sim.suspend(INSTALLATION as u64);
+    let permissions = [("issues".to_owned(), "read".to_owned())].into();
+    let request =
+        GetRepoTokenRequest { account: ACCOUNT.into(), permissions, ..Default::default() };
+    // The call that learns of it fails.
+    let refused = world.get_repo_token(request.clone()).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, "INSTALLATION_SUSPENDED");
+    assert_eq!(world.get_repo_token(request.clone()).await.unwrap().source(), OauthUser);
+    let seen = connection(&world, ACCOUNT).await.unwrap();
+    assert_eq!(seen.effective_source(), OauthUser);
+    assert!(seen.effective_reason.contains("is suspended at GitHub"), "{}", seen.effective_reason);
+
+    world.sim.unsuspend(INSTALLATION as u64);
+    // GitHub is not asked at every call.
+    world.advance(Duration::from_secs(60));
+    assert_eq!(world.get_repo_token(request).await.unwrap().source(), AppInstallation);
+    world.finish().await;
+}
