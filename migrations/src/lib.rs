@@ -17,6 +17,8 @@ mod m20261101_000005_binding_branches;
 mod m20261121_000006_tried_heads;
 mod m20261121_000007_connecting;
 mod m20261121_000008_credential_switches;
+mod m20261121_000009_deliveries;
+mod m20261121_000010_binding_state;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_tried_heads::Migration),
             Box::new(m20261121_000007_connecting::Migration),
             Box::new(m20261121_000008_credential_switches::Migration),
+            Box::new(m20261121_000009_deliveries::Migration),
+            Box::new(m20261121_000010_binding_state::Migration),
         ]
     }
 }

@@ -1,11 +1,14 @@
 //! What connects an account to GitHub.
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{AccountId, Base, BranchName, BranchPattern, RepoId, RepoName, Subdirectory};
+use super::{
+    AccountId, Base, BranchName, BranchPattern, RepoId, RepoName, RepositoryState, Subdirectory,
+};
 
 /// GitHub's numeric id of an App installation.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct InstallationId(pub i64);
 
 impl std::fmt::Display for InstallationId {
@@ -280,4 +283,9 @@ pub struct Binding {
     pub subdirectory: Subdirectory,
     /// True for the one that is used when none is named.
     pub active: bool,
+    /// State of the repository, as last seen.
+    pub state: RepositoryState,
+    /// When the repository had been changed last, by GitHub's clock, as name and state were seen; what is told of an
+    /// earlier time changes neither.
+    pub seen_at: Option<OffsetDateTime>,
 }

@@ -26,6 +26,7 @@ mod repository;
 mod secret;
 mod spiffe;
 mod tree;
+mod webhook;
 
 pub use account::AccountId;
 pub use attempt::{Attempt, AttemptKind};
@@ -51,10 +52,11 @@ pub use policy::{Explanation, Grant, Policy};
 pub use preference::Choice;
 pub use protected::{is_protected, is_workflow};
 pub use redact::{REDACTED, redact};
-pub use repository::{RepoId, RepoName, is_login};
+pub use repository::{RepoId, RepoName, RepositoryState, is_login};
 pub use secret::Token;
 pub use spiffe::SpiffeId;
 pub use tree::{Entries, Entry, EntryMode};
+pub use webhook::{Change as WebhookChange, EventName as WebhookEventName, WebhookEvent};
 
 /// Why a text is not what it should be: a phrase that follows the field's name ("must be ...").
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

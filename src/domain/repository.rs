@@ -2,10 +2,12 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 use super::Invalid;
 
 /// GitHub's numeric id of a repository. Unlike the name it survives renames and transfers.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct RepoId(pub i64);
 
 impl fmt::Display for RepoId {
@@ -14,8 +16,35 @@ impl fmt::Display for RepoId {
     }
 }
 
+/// What can be done with a repository.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RepositoryState {
+    /// It can be written to, by who may.
+    Available,
+    /// It can only be read.
+    Archived,
+    /// It is gone.
+    Deleted,
+}
+
+impl RepositoryState {
+    /// Every state, for parsing and tests.
+    pub const ALL: [Self; 3] = [Self::Available, Self::Archived, Self::Deleted];
+
+    /// Name in the database and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Archived => "archived",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
 /// `owner/name` of a repository. GitHub ignores case in it, and so does `==`.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RepoName {
     full: Box<str>,
     slash: usize,
@@ -48,6 +77,20 @@ impl RepoName {
     /// `owner/name`.
     pub fn as_str(&self) -> &str {
         &self.full
+    }
+}
+
+impl TryFrom<String> for RepoName {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<RepoName> for String {
+    fn from(name: RepoName) -> Self {
+        name.full.into()
     }
 }
 

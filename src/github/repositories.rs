@@ -1,6 +1,7 @@
 //! Repositories: what they are.
 
 use serde::Deserialize;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     GitHub,
@@ -33,6 +34,8 @@ pub struct Repository {
     pub permissions: Option<Role>,
     /// True if it was asked for by another name than it has now.
     pub moved: bool,
+    /// When it was changed last, if GitHub says so.
+    pub updated_at: Option<OffsetDateTime>,
 }
 
 /// What a user may do in a repository.
@@ -64,6 +67,8 @@ struct RepositoryJson {
     #[serde(default, deserialize_with = "or_default")]
     html_url: String,
     permissions: Option<Role>,
+    #[serde(default, deserialize_with = "or_default")]
+    updated_at: Option<String>,
 }
 
 impl GitHub {
@@ -92,6 +97,7 @@ impl GitHub {
             private: json.private,
             html_url: json.html_url,
             permissions: json.permissions,
+            updated_at: json.updated_at.and_then(|at| OffsetDateTime::parse(&at, &Rfc3339).ok()),
         })
     }
 }

@@ -9,8 +9,12 @@ use sea_orm::{
     sea_query::{Expr, Func, OnConflict},
 };
 
-use super::{Error, Store};
-use crate::domain::{AccountId, Binding, BranchPattern, Invalid, RepoId, RepoName};
+use time::OffsetDateTime;
+
+use super::{Error, Store, stored};
+use crate::domain::{
+    AccountId, Binding, BranchPattern, Invalid, RepoId, RepoName, RepositoryState,
+};
 
 pub(super) const TABLE: &str = "bindings";
 
@@ -34,6 +38,8 @@ pub(super) struct Model {
     pub staging_base: Option<String>,
     pub staging_must_exist: bool,
     pub work_branches: String,
+    pub repository_state: String,
+    pub seen_at: Option<OffsetDateTime>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -143,13 +149,18 @@ impl Store {
             staging_base: Set(binding.staging_base.as_ref().map(ToString::to_string)),
             staging_must_exist: Set(binding.staging_must_exist),
             work_branches: Set(work_branches.map_err(|error| Error::Internal(error.to_string()))?),
+            repository_state: Set(binding.state.as_str().to_owned()),
+            seen_at: Set(binding.seen_at.map(stored)),
         })
     }
 }
 
 /// Makes changes to one account's bindings wait for each other until the transaction ends. SQLite's transaction has
 /// the whole database by then. Locking rows would not do: the first binding has no row yet.
-async fn lock(transaction: &DatabaseTransaction, account: &AccountId) -> Result<(), DbErr> {
+pub(super) async fn lock(
+    transaction: &DatabaseTransaction,
+    account: &AccountId,
+) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DbBackend::Postgres {
         let lock = Statement::from_sql_and_values(
             DbBackend::Postgres,
@@ -179,8 +190,15 @@ impl TryFrom<Model> for Binding {
                 .ok_or_else(|| Error::corrupt(TABLE, "work_branches"))?,
             subdirectory: row.subdirectory.parse().map_err(corrupt("subdirectory"))?,
             active: row.active,
+            state: state(&row.repository_state)
+                .ok_or_else(|| Error::corrupt(TABLE, "repository_state"))?,
+            seen_at: row.seen_at,
         })
     }
+}
+
+fn state(text: &str) -> Option<RepositoryState> {
+    RepositoryState::ALL.into_iter().find(|state| state.as_str() == text)
 }
 
 fn patterns(json: &str) -> Option<Vec<BranchPattern>> {

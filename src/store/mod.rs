@@ -1,5 +1,5 @@
 //! What the broker remembers, in SQLite or PostgreSQL: one file per table. Takes and returns domain types; every query
-//! begins with the account.
+//! begins with the account, but for what GitHub tells of its own accord ([`deliveries`], [`follow`]).
 //!
 //! Replicas share nothing but the database, so what must hold between them is a constraint there, or one statement, or
 //! a transaction that takes its lock first. Times are kept to whole seconds, in UTC: both databases then give back
@@ -9,8 +9,10 @@ mod accounts;
 mod attempts;
 mod bindings;
 mod connect;
+mod deliveries;
 mod disconnect;
 mod error;
+mod follow;
 mod installations;
 mod oauth_users;
 mod pats;
@@ -27,8 +29,10 @@ use time::{OffsetDateTime, UtcOffset};
 
 pub use attempts::{StoredAttempt, VERIFIER_COLUMN, VERIFIER_TABLE};
 pub use connect::check_url;
+pub use deliveries::{CLAIM_LIFE, Claimed, DELIVERY_LIFE};
 pub use error::Error;
 pub use oauth_users::{USER_TOKENS_COLUMN, USER_TOKENS_TABLE};
+pub use follow::SeenRepository;
 pub use pats::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE};
 pub use requests::{Begin, HeldRequest, REQUEST_LIFE, TAKEOVER_AFTER};
 

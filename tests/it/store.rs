@@ -1,6 +1,7 @@
 //! The store, every test on both databases.
 
 mod bindings;
+mod deliveries;
 mod disconnect;
 mod installations;
 mod pats;
@@ -12,7 +13,7 @@ use std::{path::PathBuf, time::Duration};
 use ghbroker::{
     domain::{
         AccountId, Binding, ConnectionStatus, Installation, InstallationId, Pat, PatKind, RepoId,
-        SealedSecret,
+        RepositoryState, SealedSecret,
     },
     store::{Settings, Store},
 };
@@ -184,5 +185,7 @@ fn binding(owner: &str, id: i64, name: &str) -> Binding {
         work_branches: vec!["adagent/*".parse().unwrap(), "**".parse().unwrap()],
         subdirectory: "warehouse/dbt".parse().unwrap(),
         active: false,
+        state: RepositoryState::Available,
+        seen_at: None,
     }
 }

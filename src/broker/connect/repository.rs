@@ -6,7 +6,10 @@ use crate::{
     broker::{
         Broker, Call, access::default_staging, credential::Credential, error::Error, refusal,
     },
-    domain::{AccountId, Base, Binding, BranchName, BranchPattern, RepoName, Subdirectory},
+    domain::{
+        AccountId, Base, Binding, BranchName, BranchPattern, RepoName, RepositoryState,
+        Subdirectory,
+    },
     github::Repository,
 };
 
@@ -80,6 +83,12 @@ impl BindRequest {
                 .or_else(|| bound.map(|b| b.subdirectory.clone()))
                 .unwrap_or_default(),
             active: self.activate,
+            state: if found.archived {
+                RepositoryState::Archived
+            } else {
+                RepositoryState::Available
+            },
+            seen_at: found.updated_at,
         })
     }
 }
