@@ -10,6 +10,7 @@ use crate::{
     domain::{
         Binding, ConnectionStatus, CredentialSource, Installation, OAuthUser, Pat, PatKind,
         Permissions,
+        RepositoryState,
     },
     proto,
 };
@@ -127,6 +128,15 @@ pub(super) fn binding(binding: Binding) -> proto::RepositoryBinding {
         staging_base: binding.staging_base.map(|base| base.to_string()).unwrap_or_default(),
         staging_must_exist: binding.staging_must_exist,
         work_branches: binding.work_branches.iter().map(ToString::to_string).collect(),
+        repository_state: repository_state(binding.state).into(),
+    }
+}
+
+fn repository_state(state: RepositoryState) -> proto::RepositoryState {
+    match state {
+        RepositoryState::Available => proto::RepositoryState::Available,
+        RepositoryState::Archived => proto::RepositoryState::Archived,
+        RepositoryState::Deleted => proto::RepositoryState::Deleted,
     }
 }
 

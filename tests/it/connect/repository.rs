@@ -25,6 +25,7 @@ async fn the_defaults_are_staging_the_default_branch_and_the_root() {
         staging_base: String::new(),
         staging_must_exist: false,
         work_branches: Vec::new(),
+        repository_state: RepositoryState::Available.into(),
     };
     assert_eq!(answer.binding, Some(expected.clone()));
     assert_eq!(connection(&world, ACCOUNT).await.unwrap().bindings, [expected]);
