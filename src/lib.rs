@@ -1,11 +1,12 @@
 //! ghbroker: one gRPC service that alone holds a GitHub App's key, and does with it what a platform's services need.
 //!
 //! ```text
-//!  main → cli ─┬→ app ─┬→ rpc ──→ broker ─┬→ github ──→ domain
-//!              │       └→ config          ├→ store ───→ domain
-//!              └→ client                  ├→ crypto ──→ domain
-//!                                         ├→ auth ────→ domain
-//!                                         └→ audit ───→ domain
+//!  main → cli ─┬→ app ─┬→ rpc ─┬→ broker ─┬→ github ──→ domain
+//!              │       ├→ http ┘          ├→ store ───→ domain
+//!              │       └→ config          ├→ crypto ──→ domain
+//!              └→ client                  ├→ auth ────→ domain
+//!                                         ├→ audit ───→ domain
+//!                                         └→ metrics
 //! ```
 //!
 //! A module uses what is to its right, never what is to its left or beside it; `app` alone puts the leaves together.
@@ -16,12 +17,14 @@
 //! * [`app`]: builds, serves, stops.
 //! * [`client`]: the commands of a sandbox, which ask a broker for a token.
 //! * [`rpc`]: gRPC: parse, one call, translate. The contract itself is in `proto/`, generated as [`proto`].
+//! * [`http`]: plain HTTP: GitHub's webhooks, and metrics.
 //! * [`broker`]: the use cases.
 //! * [`github`]: all HTTP to GitHub.
 //! * [`store`]: the database; its schema is the crate `migrations`.
 //! * [`crypto`]: secrets at rest.
 //! * [`auth`]: who is calling.
 //! * [`audit`]: who was given what.
+//! * [`metrics`]: what is counted.
 //! * [`domain`]: the words, as types.
 
 pub mod app;
@@ -34,6 +37,8 @@ pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod github;
+pub mod http;
+pub mod metrics;
 pub mod proto;
 pub mod rpc;
 pub mod store;

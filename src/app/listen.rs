@@ -29,6 +29,8 @@ pub struct Listeners {
     pub grpc: TcpListener,
     /// For the health service alone.
     pub health: Option<TcpListener>,
+    /// For webhooks and metrics.
+    pub http: Option<TcpListener>,
 }
 
 /// Connections that are accepted and not yet served; more wait in the kernel's queue.
@@ -42,11 +44,9 @@ impl Listeners {
     /// Binds what the configuration names.
     pub async fn bind(config: &Config) -> Result<Self, Error> {
         let grpc = bind(config.listen).await?;
-        let health = match config.health_listen {
-            Some(address) => Some(bind(address).await?),
-            None => None,
-        };
-        Ok(Self { grpc, health })
+        let health = bind_if_any(config.health_listen).await?;
+        let http = bind_if_any(config.http_listen).await?;
+        Ok(Self { grpc, health, http })
     }
 
     /// Says what is served where, and aloud what an operator has to mean.
@@ -66,6 +66,16 @@ impl Listeners {
         if let Some(health) = &self.health {
             info!(listen = address(health), "health port, plaintext");
         }
+        if let Some(http) = &self.http {
+            info!(listen = address(http), "HTTP port, plaintext");
+        }
+    }
+}
+
+async fn bind_if_any(address: Option<SocketAddr>) -> Result<Option<TcpListener>, Error> {
+    match address {
+        Some(address) => bind(address).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -38,6 +38,8 @@ use crate::{
     config::Config,
     domain::{Clock, Policy},
     github::GitHub,
+    http,
+    metrics::Metrics,
     rpc::{self, Guard},
     store::{Settings, Store},
 };
@@ -72,6 +74,7 @@ pub async fn run(
     authenticator.load().await;
     let store = open_store(&config).await?;
     let github = GitHub::new(config.github, clock.clone())?;
+    let metrics = Metrics::new();
     let broker = Broker::new(Parts {
         github,
         store: store.clone(),
@@ -80,6 +83,7 @@ pub async fn run(
         policy,
         audit: audit.clone(),
         connecting: config.connecting,
+        metrics: metrics.clone(),
         commit_trailers: config.commit_trailers,
     });
 
@@ -99,14 +103,24 @@ pub async fn run(
     if let Some(port) = listeners.health {
         // With places of its own: probes must get in where callers wait.
         let connections = listen::connections(port, None, &limits, clock.clone());
-        servers.spawn(serve(rpc::health_routes(health)?, None, connections, limits, stopping));
+        let routes = rpc::health_routes(health)?;
+        servers.spawn(serve(routes, None, connections, limits.clone(), stopping.clone()));
+    }
+    if let Some(port) = listeners.http {
+        let connections = listen::connections(port, None, &limits, clock.clone());
+        let router = http::router(http::State::new(broker.clone(), metrics, config.webhooks));
+        servers.spawn(async move {
+            http::serve(router, connections, stopping).await;
+            Ok(())
+        });
     }
     health::ready(&reporter, true).await;
     let mut background = followed;
     background.spawn(tokens::keep_fresh(broker.tokens().clone()));
     background.spawn(keep_users_fresh(broker.clone(), clock.clone()));
     background.spawn(health::follow(reporter.clone(), store.clone(), clock.clone()));
-    background.spawn(prune::requests(store, clock));
+    background.spawn(broker.clone().follow_webhooks());
+    background.spawn(prune::old_rows(store, clock));
     info!("ready");
 
     let ended_early = tokio::select! {

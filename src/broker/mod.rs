@@ -10,6 +10,7 @@
 //! * [`commit`]: one commit to the staging branch, or to a work branch.
 //! * [`promote`]: the pull request from staging to production, or of a work branch.
 //! * [`seldom`]: what is done only so often.
+//! * [`webhooks`]: following what GitHub tells.
 //! * [`error`], [`refusal`]: how they fail; [`learn`]: what a failure tells about the account.
 
 mod access;
@@ -28,6 +29,7 @@ mod seldom;
 pub mod tokens;
 mod vend;
 mod verify;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -48,12 +50,14 @@ use crate::{
     crypto::KeySet,
     domain::{AccountId, Clock, Connecting, Policy, RepoId},
     github::GitHub,
+    metrics::Metrics,
     store::Store,
 };
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use seldom::Seldom;
 use tokens::TokenCache;
+use tokio::sync::Notify;
 
 /// The broker: all use cases are its methods. Cheap to clone.
 #[derive(Clone)]
@@ -77,6 +81,8 @@ pub struct Parts {
     pub audit: Audit,
     /// How accounts are connected.
     pub connecting: Connecting,
+    /// What is counted.
+    pub metrics: Metrics,
     /// True if commits say at their end who asked for them.
     pub commit_trailers: bool,
 }
@@ -93,6 +99,8 @@ struct Inner {
     looks: Seldom,
     /// When the token of each account's user was last used.
     user_tokens_in_use: DashMap<AccountId, time::OffsetDateTime>,
+    /// Tells the worker that a webhook was stored.
+    delivered: Notify,
 }
 
 impl Broker {
@@ -106,6 +114,7 @@ impl Broker {
             token_checks: Seldom::once_in(vend::ASK_EVERY),
             looks: Seldom::once_in(connect::LOOK_EVERY),
             user_tokens_in_use: DashMap::new(),
+            delivered: Notify::new(),
         };
         Self { inner: Arc::new(inner) }
     }

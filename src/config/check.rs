@@ -33,6 +33,8 @@ pub(super) fn check(flags: &Flags, file: File) -> Result<Config, Mistakes> {
     let mut checker = Checker { flags, file, mistakes: Vec::new() };
     let listen = checker.listen();
     let health_listen = checker.address("server.health_listen", &flags.health_listen);
+    let http_listen = checker.address("server.http_listen", &flags.http_listen);
+    let webhooks = checker.webhooks();
     let tls = checker.tls();
     let auth = checker.auth();
     let policy = checker.policy();
@@ -56,6 +58,8 @@ pub(super) fn check(flags: &Flags, file: File) -> Result<Config, Mistakes> {
             Ok(Config {
                 listen,
                 health_listen,
+                http_listen,
+                webhooks,
                 tls,
                 auth,
                 policy,

@@ -24,6 +24,9 @@ pub struct Flags {
     /// Address to serve only the health service on, in plaintext, for probes
     #[arg(long, env = "GHBROKER_HEALTH_LISTEN", value_name = "ADDRESS")]
     pub health_listen: Option<String>,
+    /// Address to serve GitHub's webhooks and metrics on, in plaintext, behind an ingress
+    #[arg(long, env = "GHBROKER_HTTP_LISTEN", value_name = "ADDRESS")]
+    pub http_listen: Option<String>,
     /// File with the rules of what callers may do
     #[arg(long, env = "GHBROKER_POLICY", value_name = "FILE")]
     pub policy: Option<PathBuf>,

@@ -3,7 +3,7 @@
 //! * [`Flags`]: flags and environment variables (clap reads both).
 //! * [`file`]: the TOML file.
 //! * [`check`]: both together become a [`Config`], with every file that it names read; [`auth`], [`connect`], [`github`],
-//!   [`limits`] and [`tls`] are sections of it.
+//!   [`http`], [`limits`] and [`tls`] are sections of it.
 
 mod auth;
 mod check;
@@ -11,6 +11,7 @@ mod connect;
 mod file;
 mod flags;
 mod github;
+mod http;
 mod limits;
 mod tls;
 
@@ -26,7 +27,7 @@ use url::Url;
 
 use crate::{
     audit::Target,
-    auth::{Required, TlsFiles, read_file},
+    auth::{Required, TlsFiles, WebhookSecrets, read_file},
     crypto::KeySet,
     domain::{Connecting, Limits, Policy},
     github::Settings,
@@ -39,6 +40,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the health service alone is served, in the clear.
     pub health_listen: Option<SocketAddr>,
+    /// Where webhooks and metrics are served, in the clear.
+    pub http_listen: Option<SocketAddr>,
+    /// What GitHub signs its webhooks with; none if none are taken.
+    pub webhooks: Option<WebhookSecrets>,
     /// TLS for `listen`: files that are followed while serving.
     pub tls: Option<TlsFiles>,
     /// What callers have to prove.
@@ -127,6 +132,14 @@ impl Config {
             format!(
                 "health:      {}",
                 or_none(self.health_listen.map(|at| format!("{at} (plaintext)")))
+            ),
+            format!(
+                "http:        {}",
+                or_none(self.http_listen.map(|at| format!("{at} (plaintext)")))
+            ),
+            format!(
+                "webhooks:    {}",
+                if self.webhooks.is_some() { "taken, signed" } else { "none" }
             ),
             format!("callers:     {callers}"),
             format!("policy:      {policy}"),

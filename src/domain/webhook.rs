@@ -47,8 +47,6 @@ pub enum Change {
     Installation {
         /// The installation.
         installation: InstallationId,
-        /// GitHub's id of the organization or user that it is on.
-        github_account: i64,
         /// GitHub's id of the user who asked an owner for it, if one did.
         requester: Option<i64>,
     },
@@ -162,21 +160,14 @@ struct Id {
 
 #[derive(Deserialize)]
 struct OfInstallation {
-    installation: InstallationJson,
+    installation: Id,
     requester: Option<Id>,
 }
 
-#[derive(Deserialize)]
-struct InstallationJson {
-    id: i64,
-    account: Id,
-}
-
-/// Of a rename GitHub shows only the id of the installation, and the account beside it.
+/// Of a rename GitHub shows only the id of the installation.
 #[derive(Deserialize)]
 struct OfTarget {
     installation: Id,
-    account: Id,
 }
 
 #[derive(Deserialize)]
@@ -206,7 +197,6 @@ impl OfInstallation {
     fn changed(&self) -> Change {
         Change::Installation {
             installation: self.id(),
-            github_account: self.installation.account.id,
             requester: self.requester.as_ref().map(|user| user.id),
         }
     }
@@ -214,11 +204,7 @@ impl OfInstallation {
 
 impl OfTarget {
     fn changed(&self) -> Change {
-        Change::Installation {
-            installation: InstallationId(self.installation.id),
-            github_account: self.account.id,
-            requester: None,
-        }
+        Change::Installation { installation: InstallationId(self.installation.id), requester: None }
     }
 }
 
@@ -265,11 +251,8 @@ mod tests {
         let uninstalled = Change::Uninstalled { installation: InstallationId(7) };
         assert_eq!(change("installation", body), uninstalled);
 
-        let changed = |requester| Change::Installation {
-            installation: InstallationId(7),
-            github_account: 3,
-            requester,
-        };
+        let changed =
+            |requester| Change::Installation { installation: InstallationId(7), requester };
         let body =
             json!({"action": "created", "installation": installation, "requester": {"id": 5}});
         assert_eq!(change("installation", body), changed(Some(5)));

@@ -9,8 +9,7 @@ use crate::{
     broker::{Connection, Finding, FindingCode, FindingLevel, Summary},
     domain::{
         Binding, ConnectionStatus, CredentialSource, Installation, OAuthUser, Pat, PatKind,
-        Permissions,
-        RepositoryState,
+        Permissions, RepositoryState,
     },
     proto,
 };

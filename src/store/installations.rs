@@ -4,7 +4,7 @@ use sea_orm::{
     ActiveValue::Set,
     Condition, ExprTrait, SqlErr,
     entity::prelude::*,
-    sea_query::{Expr, OnConflict},
+    sea_query::{Expr, Func, OnConflict},
 };
 use time::OffsetDateTime;
 
@@ -114,6 +114,17 @@ impl Store {
         let query = Entity::find()
             .filter(Column::Host.eq(&self.settings.github_host))
             .filter(Column::RequesterId.eq(requester_id))
+            .filter(Column::InstallationId.is_null());
+        let rows = self.within(async { query.all(&self.db).await.map_err(Error::in_table(TABLE)) });
+        rows.await?.into_iter().map(Awaited::try_from).collect()
+    }
+
+    /// The accounts that wait for an installation on this organization or user. Of all accounts, as above.
+    pub async fn awaited_on(&self, login: &str) -> Result<Vec<Awaited>, Error> {
+        let expected = Expr::expr(Func::lower(Column::ExpectedLogin.into_expr()));
+        let query = Entity::find()
+            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(ExprTrait::eq(expected, login.to_ascii_lowercase()))
             .filter(Column::InstallationId.is_null());
         let rows = self.within(async { query.all(&self.db).await.map_err(Error::in_table(TABLE)) });
         rows.await?.into_iter().map(Awaited::try_from).collect()

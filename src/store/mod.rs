@@ -31,8 +31,8 @@ pub use attempts::{StoredAttempt, VERIFIER_COLUMN, VERIFIER_TABLE};
 pub use connect::check_url;
 pub use deliveries::{CLAIM_LIFE, Claimed, DELIVERY_LIFE};
 pub use error::Error;
-pub use oauth_users::{USER_TOKENS_COLUMN, USER_TOKENS_TABLE};
 pub use follow::SeenRepository;
+pub use oauth_users::{USER_TOKENS_COLUMN, USER_TOKENS_TABLE};
 pub use pats::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE};
 pub use requests::{Begin, HeldRequest, REQUEST_LIFE, TAKEOVER_AFTER};
 

@@ -11,28 +11,39 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("main", &["cli"][..]),
         ("cli", &["app", "client", "config", "domain", "telemetry"]),
-        ("app", &["audit", "auth", "broker", "config", "domain", "github", "rpc", "store"]),
         ("client", &["auth", "domain", "proto", "telemetry"]),
+        (
+            "app",
+            &[
+                "audit", "auth", "broker", "config", "domain", "github", "http", "metrics", "rpc",
+                "store",
+            ],
+        ),
         ("config", &["audit", "auth", "crypto", "domain", "github", "store"]),
         ("telemetry", &["config"]),
         ("rpc", &["audit", "auth", "broker", "domain", "proto", "telemetry"]),
-        ("broker", &["audit", "crypto", "domain", "github", "store"]),
+        ("http", &["auth", "broker", "domain", "metrics", "telemetry"]),
+        ("broker", &["audit", "crypto", "domain", "github", "metrics", "store"]),
         ("github", &["domain"]),
         ("store", &["domain"]),
         ("crypto", &["domain"]),
         ("auth", &["domain"]),
         ("audit", &["domain"]),
+        ("metrics", &[]),
         ("domain", &[]),
         ("proto", &[]),
     ])
 }
 
 /// Libraries, and the process's environment, that stay in their rooms.
-const ROOMS: [(&str, &[&str]); 6] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("env::", &["config"]),
     ("reqwest::", &["github", "auth"]),
     ("sea_orm::", &["store"]),
     ("tonic::", &["rpc", "app", "client", "proto"]),
+    ("axum::", &["http"]),
+    ("hyper", &["http"]),
+    ("prometheus_client::", &["metrics"]),
     ("jsonwebtoken::", &["github", "auth"]),
     ("dashmap::", &["broker", "rpc"]),
 ];

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use crate::{
-    broker::{Broker, credential::Held, error::Error},
+    broker::{Broker, credential::Held, error::Error, refusal},
     domain::{
         AccountId, Awaited, Choice, ConnectionStatus, CredentialSource, Installation,
         InstallationId,
@@ -36,7 +36,7 @@ impl Broker {
             return false;
         }
         let changed = match held.installation.as_ref().and_then(|installation| installation.id) {
-            Some(id) => self.look_at_installation(account, id).await,
+            Some(id) => self.look_at_installation(id).await.map(drop),
             None => self.look_for_awaited(account).await,
         };
         match changed {
@@ -66,29 +66,37 @@ impl Broker {
         }
     }
 
-    /// An installation that GitHub has told of: it is bound if an account waits for it, by whoever asked the owner for it.
+    /// An installation that GitHub has told of, and that no account has: it is bound if exactly one account waits for it.
     pub(in crate::broker) async fn installation_appeared(
         &self,
         id: InstallationId,
         requester_id: Option<i64>,
     ) -> Result<(), Error> {
-        let Some(requester_id) = requester_id else { return Ok(()) };
-        let waiting = self.store().awaited_of(requester_id).await?;
-        let [awaited] = waiting.as_slice() else {
-            debug!(installation = %id, waiting = waiting.len(), "no one account waits for this installation");
-            return Ok(());
-        };
         let found = match self.github().installation(id).await {
             Ok(found) => found,
             Err(error) if error.kind == Kind::NotFound => return Ok(()),
-            Err(error) => return Err(crate::broker::refusal::cannot_ask(error)),
+            Err(error) => return Err(refusal::cannot_ask(error)),
         };
-        let expected = awaited.expected_login.as_deref();
-        if expected.is_some_and(|login| !login.eq_ignore_ascii_case(&found.account.login)) {
-            info!(account = %awaited.account, installation = %id, "the installation is not on the expected GitHub account");
-            return Ok(());
+        let login = &found.account.login;
+        let mut waiting = match requester_id {
+            Some(requester) => self.store().awaited_of(requester).await?,
+            None => Vec::new(),
+        };
+        let expects = |awaited: &Awaited| match &awaited.expected_login {
+            Some(expected) => expected.eq_ignore_ascii_case(login),
+            None => true,
+        };
+        waiting.retain(expects);
+        if waiting.is_empty() {
+            waiting = self.store().awaited_on(login).await?;
         }
-        self.bind_found(&awaited.account, found).await.map(drop)
+        match waiting.as_slice() {
+            [awaited] => self.bind_found(&awaited.account, found).await.map(drop),
+            _ => {
+                debug!(installation = %id, waiting = waiting.len(), "no one account waits for this installation");
+                Ok(())
+            }
+        }
     }
 
     /// Asks whether the App is installed on the organization that an account waits for.
@@ -104,24 +112,8 @@ impl Broker {
             }
             Ok(_) => Ok(()),
             Err(error) if error.kind == Kind::NotFound => Ok(()),
-            Err(error) => Err(crate::broker::refusal::cannot_ask(error)),
+            Err(error) => Err(refusal::cannot_ask(error)),
         }
-    }
-
-    /// Looks at an installation that is bound, and notes what became of it.
-    pub(in crate::broker) async fn look_at_installation(
-        &self,
-        account: &AccountId,
-        id: InstallationId,
-    ) -> Result<(), Error> {
-        let status = match self.github().installation(id).await {
-            Ok(found) if found.suspended => ConnectionStatus::Suspended,
-            Ok(_) => ConnectionStatus::Active,
-            Err(error) if error.kind == Kind::NotFound => ConnectionStatus::Revoked,
-            Err(error) => return Err(crate::broker::refusal::cannot_ask(error)),
-        };
-        self.note_installation(account, id, status).await;
-        Ok(())
     }
 
     /// Binds an installation that is proven to be an account's.

@@ -3,8 +3,6 @@
 //! Nobody is authenticated here. What speaks for the browser is the `state`: who knows it acts for the caller who began, with the
 //! rights that this caller has now.
 
-use std::net::SocketAddr;
-
 use tracing::info;
 use url::Url;
 use uuid::Uuid;
@@ -90,19 +88,14 @@ const ACCESS_DENIED: &str = "access_denied";
 
 impl Broker {
     /// Finishes what a browser brings back. A task of its own: a browser that is closed stops nothing half way.
-    pub async fn finish_in_browser(&self, callback: Callback, peer: Option<SocketAddr>) -> Landing {
+    pub async fn finish_in_browser(&self, callback: Callback) -> Landing {
         let (broker, request_id) = (self.clone(), Uuid::now_v7());
-        let work = tokio::spawn(async move { broker.finish(callback, request_id, peer).await });
+        let work = tokio::spawn(async move { broker.finish(callback, request_id).await });
         work.await
             .unwrap_or_else(|failed| self.failed(None, None, Error::internal(failed), request_id))
     }
 
-    async fn finish(
-        &self,
-        callback: Callback,
-        request_id: Uuid,
-        peer: Option<SocketAddr>,
-    ) -> Landing {
+    async fn finish(&self, callback: Callback, request_id: Uuid) -> Landing {
         let found = match &callback.state {
             Some(state) => self.store().attempt(&state.hashed(), self.now()).await,
             None => Ok(None),
@@ -112,8 +105,7 @@ impl Broker {
             Ok(None) => return self.without_attempt(&callback, request_id),
             Err(error) => return self.failed(None, None, Error::from(error), request_id),
         };
-        let mut record = Record::new(request_id, Some(&attempt.attempt.caller), RPC.to_owned());
-        record.peer = peer;
+        let record = Record::new(request_id, Some(&attempt.attempt.caller), RPC.to_owned());
         let trail = Trail::new(record);
         let done = self.finish_attempt(&trail, &attempt, &callback).await;
         let reason = done.as_ref().err().map(|error| error.reason.word());

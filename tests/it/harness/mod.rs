@@ -42,7 +42,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use ghbroker::{
     app::{self, Listeners},
     audit::Target,
-    auth::Required,
+    auth::{Required, WebhookSecrets},
     config::{Config, Log},
     crypto::{Kek, KeySet},
     domain::{Method, Permissions, Token},
@@ -67,12 +67,15 @@ pub const INSTALLATION: i64 = 4711;
 pub const CLIENT_ID: &str = "Iv23testClientId0001";
 pub const APP_ID: u64 = 77;
 pub const APP_CLIENT_SECRET: &str = "app-client-secret";
+pub const WEBHOOK_SECRET: &str = "webhook-secret";
 
 pub struct World {
     pub sim: Sim,
     pub broker: CredentialBrokerClient<Channel>,
     pub admin: ConnectionAdminClient<Channel>,
     pub address: String,
+    /// Where its HTTP port is.
+    pub http: String,
     urls: Urls,
     clock: TestClock,
     folder: Arc<tempfile::TempDir>,
@@ -219,13 +222,15 @@ impl World {
         setup: Setup,
     ) -> Self {
         let clock = TestClock::starting_at(sim.clock().now());
-        let (stop, running, address) = run(&urls, &clock, &database_url, &folder, &setup).await;
+        let (stop, running, ports) = run(&urls, &clock, &database_url, &folder, &setup).await;
+        let Ports { grpc: address, http } = ports;
         let channel = connect_by(setup.door.as_ref(), &address).await;
         Self {
             sim,
             broker: client(channel.clone()),
             admin: ConnectionAdminClient::new(channel),
             address,
+            http,
             urls,
             clock,
             folder,
@@ -278,12 +283,19 @@ impl World {
     /// Stops the broker in order and starts it again on the same database.
     pub async fn restart(&mut self) {
         self.stop().await.unwrap();
-        let (stop, running, address) =
+        self.start_again().await;
+    }
+
+    /// Starts the broker again after [`World::stop`].
+    pub async fn start_again(&mut self) {
+        let (stop, running, ports) =
             run(&self.urls, &self.clock, &self.database_url, &self.folder, &self.setup).await;
+        let Ports { grpc: address, http } = ports;
         let channel = connect_by(self.setup.door.as_ref(), &address).await;
         self.broker = client(channel.clone());
         self.admin = ConnectionAdminClient::new(channel);
-        (self.stop, self.running, self.address) = (Some(stop), Some(running), address);
+        (self.stop, self.running) = (Some(stop), Some(running));
+        (self.address, self.http) = (address, http);
     }
 
     /// Stops the broker and says how it ended.
@@ -330,6 +342,11 @@ impl World {
         let claims = tokens_of_kubernetes::claims(name, self.now());
         let token = tokens_of_kubernetes::KEY.token(&claims);
         self.caller(None, &[&format!("Bearer {token}")]).await
+    }
+
+    /// URL of the database.
+    pub fn database_url(&self) -> &str {
+        &self.database_url
     }
 
     /// All that the database holds, as text.
@@ -468,7 +485,7 @@ async fn run(
     database_url: &str,
     folder: &tempfile::TempDir,
     setup: &Setup,
-) -> (oneshot::Sender<()>, JoinHandle<Result<(), app::Error>>, String) {
+) -> (oneshot::Sender<()>, JoinHandle<Result<(), app::Error>>, Ports) {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     keep_callsites_awake();
     let audit = Target::File(folder.path().join(AUDIT));
@@ -481,13 +498,25 @@ async fn run(
         change(&mut config);
     }
     let listeners = Listeners::bind(&config).await.unwrap();
-    let address = listeners.grpc.local_addr().unwrap().to_string();
+    let http = listeners.http.as_ref().unwrap().local_addr().unwrap();
+    let ports = Ports {
+        grpc: listeners.grpc.local_addr().unwrap().to_string(),
+        http: format!("http://{http}"),
+    };
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {
         drop(stopped.await);
     };
     let running = tokio::spawn(app::run(config, listeners, Arc::new(clock.clone()), shutdown));
-    (stop, running, address)
+    (stop, running, ports)
+}
+
+/// Where a broker listens.
+struct Ports {
+    /// Address of the gRPC port.
+    grpc: String,
+    /// URL of the HTTP port.
+    http: String,
 }
 
 /// Where the broker looks for GitHub.
@@ -535,6 +564,8 @@ pub fn config_at(urls: &Urls, database_url: &str) -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         health_listen: None,
+        http_listen: Some("127.0.0.1:0".parse().unwrap()),
+        webhooks: Some(WebhookSecrets::new([WEBHOOK_SECRET.as_bytes()])),
         tls: None,
         auth: Required::Nothing,
         policy: Some(everything_allowed().to_owned()),

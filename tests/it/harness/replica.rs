@@ -18,6 +18,8 @@ use super::{Setup, World, client, connect, run};
 /// A broker on threads of its own, so that it can end as a killed process does; that is how it ends when dropped.
 pub struct Replica {
     pub broker: CredentialBrokerClient<Channel>,
+    /// URL of its HTTP port.
+    pub http: String,
     threads: Option<Runtime>,
     _running: oneshot::Sender<()>,
 }
@@ -30,12 +32,13 @@ impl World {
         let (urls, clock) = (self.urls.clone(), self.clock.clone());
         let (database_url, folder) = (self.database_url.clone(), self.folder.clone());
         let started = threads.spawn(async move {
-            let (stop, _, address) = run(&urls, &clock, &database_url, &folder, &setup).await;
-            (stop, address)
+            let (stop, _, ports) = run(&urls, &clock, &database_url, &folder, &setup).await;
+            (stop, ports)
         });
-        let (_running, address) = started.await.unwrap();
-        let channel = connect(&address).await;
-        Replica { broker: client(channel), threads: Some(threads), _running }
+        let (_running, ports) = started.await.unwrap();
+        let channel = connect(&ports.grpc).await;
+        let (broker, http) = (client(channel), ports.http);
+        Replica { broker, http, threads: Some(threads), _running }
     }
 
     fn setup_of_replica(&self) -> Setup {

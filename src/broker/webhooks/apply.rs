@@ -1,0 +1,96 @@
+//! What each event does.
+
+use tracing::info;
+
+use crate::{
+    broker::{
+        Broker,
+        error::{Error, Reason},
+        refusal,
+    },
+    domain::{
+        AccountId, ConnectionStatus, Installation, InstallationId, WebhookChange, WebhookEvent,
+    },
+    github::Kind,
+    store::SeenRepository,
+};
+
+/// An installation changes so rarely that it is another one at each of so many looks only if something is wrong.
+const LOOKS: usize = 3;
+
+impl Broker {
+    /// Makes what is stored follow an event. Returns the accounts that it was about. May be done any number of times.
+    pub(super) async fn apply(&self, event: &WebhookEvent) -> Result<Vec<AccountId>, Error> {
+        let accounts = match &event.change {
+            WebhookChange::Uninstalled { installation } => {
+                self.uninstalled(*installation).await?.into_iter().collect()
+            }
+            WebhookChange::Installation { installation, requester } => {
+                match self.look_at_installation(*installation).await? {
+                    Some(account) => vec![account],
+                    None => {
+                        self.installation_appeared(*installation, *requester).await?;
+                        Vec::new()
+                    }
+                }
+            }
+            WebhookChange::Repository { repository, name, state, at } => {
+                let seen = SeenRepository { id: *repository, name, state: *state, at: *at };
+                let accounts = self.store().follow_repository(seen).await?;
+                for account in &accounts {
+                    info!(%account, repository = %name, state = state.as_str(), "repository followed");
+                }
+                accounts
+            }
+            WebhookChange::UserRevoked { user } => {
+                self.user_revoked(*user).await?;
+                Vec::new()
+            }
+        };
+        for account in &accounts {
+            // Refusals go, too: what was not granted may be now.
+            self.inner.tokens.purge(account);
+        }
+        Ok(accounts)
+    }
+
+    /// Final by itself: installed again, it has another id. So GitHub is not asked, and need not be there.
+    async fn uninstalled(&self, id: InstallationId) -> Result<Option<AccountId>, Error> {
+        let Some(Installation { account, .. }) = self.store().installation_by_id(id).await? else {
+            return Ok(None);
+        };
+        let revoked = ConnectionStatus::Revoked;
+        self.store().set_installation_status(&account, id, revoked, self.now()).await?;
+        info!(%account, installation = %id, "installation followed: uninstalled");
+        Ok(Some(account))
+    }
+
+    /// Looks at GitHub how a bound installation is. None if no account has it.
+    pub(in crate::broker) async fn look_at_installation(
+        &self,
+        id: InstallationId,
+    ) -> Result<Option<AccountId>, Error> {
+        for _ in 0..LOOKS {
+            // Before GitHub is asked: what somebody else learns in between is newer than the answer.
+            let Some(before) = self.store().installation_by_id(id).await? else { return Ok(None) };
+            let (status, login) = match self.github().installation(id).await {
+                Ok(found) if found.suspended => (ConnectionStatus::Suspended, found.account.login),
+                Ok(found) => (ConnectionStatus::Active, found.account.login),
+                Err(error) if error.kind == Kind::NotFound => {
+                    (ConnectionStatus::Revoked, before.github_login.clone())
+                }
+                Err(error) => return Err(refusal::cannot_ask(error)),
+            };
+            let now = self.now();
+            if self.store().follow_installation(&before, status, &login, now).await? {
+                info!(
+                    account = %before.account, installation = %id, github_login = login,
+                    before = before.status.as_str(), status = status.as_str(), "installation followed"
+                );
+                return Ok(Some(before.account));
+            }
+        }
+        let message = "the installation is changing; it is looked at again later";
+        Err(Error::new(Reason::Internal, message))
+    }
+}

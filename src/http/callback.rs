@@ -1,0 +1,105 @@
+//! `GET /github/callback`: GitHub's redirect after its install page or "Connect GitHub". The connection is finished, and the
+//! browser sent on to a page of the portal.
+
+use axum::{
+    extract::{self, RawQuery},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use tracing::warn;
+use url::form_urlencoded;
+
+use super::{State, answer};
+use crate::{
+    broker::{Callback, Landing, Outcome},
+    domain::{InstallationId, Token},
+    telemetry::causes,
+};
+
+/// Browsers at once: anybody can come, and each asks the database. People come one by one.
+pub(super) const AT_ONCE: usize = 16;
+/// Longest value that is taken from the address; GitHub's codes have 20 characters.
+const MAX_VALUE: usize = 1024;
+
+/// Finishes what the browser was sent to GitHub for.
+pub(super) async fn finish(
+    extract::State(state): extract::State<State>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let Ok(_place) = state.callbacks.try_acquire() else {
+        state.metrics.callback("busy");
+        let sentence = "too many come at once; load this page again in a moment";
+        return answer::error(StatusCode::SERVICE_UNAVAILABLE, sentence);
+    };
+    let callback = read(query.as_deref().unwrap_or_default());
+    let landing = state.broker.finish_in_browser(callback).await;
+    state.metrics.callback(landing.outcome.as_str());
+    tell(&landing);
+    send_on(landing)
+}
+
+fn read(query: &str) -> Callback {
+    let mut callback = Callback::default();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if value.is_empty() || value.len() > MAX_VALUE {
+            continue;
+        }
+        match &*name {
+            "state" => callback.state = Some(Token::new(value.into_owned())),
+            "code" => callback.code = Some(Token::new(value.into_owned())),
+            "error" => callback.error = Some(value.into_owned()),
+            "installation_id" => {
+                let id = value.parse().ok().filter(|id| *id > 0);
+                callback.installation_id = id.map(InstallationId);
+            }
+            "setup_action" => {
+                callback.requested = value == "request";
+                callback.updated = value == "update";
+            }
+            _ => {}
+        }
+    }
+    callback
+}
+
+fn tell(landing: &Landing) {
+    if let Some(error) = &landing.error {
+        let (request_id, reason, cause) = (landing.request_id, error.reason.word(), causes(error));
+        warn!(%request_id, reason, %error, cause, "a browser came back from GitHub and was not connected");
+    }
+}
+
+/// Away from the address with GitHub's code in it, of which the next page must not learn either.
+fn send_on(landing: Landing) -> Response {
+    let location = landing.url.and_then(|url| HeaderValue::try_from(String::from(url)).ok());
+    let mut response = match location {
+        Some(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
+        None => said(landing.outcome).into_response(),
+    };
+    let none = HeaderValue::from_static("no-referrer");
+    response.headers_mut().insert(header::REFERRER_POLICY, none);
+    response
+}
+
+/// Where no page of the portal is registered.
+fn said(outcome: Outcome) -> (StatusCode, &'static str) {
+    match outcome {
+        Outcome::Connected => (StatusCode::OK, "GitHub is connected. You can close this page."),
+        Outcome::Pending => (
+            StatusCode::OK,
+            "An owner of the organization has to approve the App on GitHub. You can close this page.",
+        ),
+        Outcome::Updated => (StatusCode::OK, "Your changes are noted. You can close this page."),
+        Outcome::Cancelled => {
+            (StatusCode::OK, "GitHub was not connected, as you wished. You can close this page.")
+        }
+        Outcome::Refused => (
+            StatusCode::BAD_REQUEST,
+            "GitHub was not connected: this link works once and for 10 minutes, and for your own account only. Begin again.",
+        ),
+        Outcome::Failed => (
+            StatusCode::BAD_GATEWAY,
+            "GitHub was not connected: something did not answer. Begin again in a few minutes.",
+        ),
+    }
+}
