@@ -41,3 +41,4 @@ mod store;
 mod tls;
 mod tokens;
 mod verify;
+mod webhooks;
