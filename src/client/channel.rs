@@ -132,6 +132,7 @@ impl<'a> Broker<'a> {
         // A status that was not sent by the broker has the failure behind it.
         match causes(status) {
             Some(why) => Error::Unreachable(self.flags.broker.clone(), why),
+            None if status.message().is_empty() => Error::Refused(status.code().to_string()),
             None => Error::Refused(status.message().to_owned()),
         }
     }

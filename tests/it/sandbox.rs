@@ -4,9 +4,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Output, Stdio},
+    time::Duration,
 };
 
+use ghbroker::proto;
 use github_sim::{Sim, seed};
+use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command};
 
 use crate::harness::{
@@ -75,13 +78,18 @@ impl Sandbox {
         sandbox
     }
 
-    /// It knows the broker, and shows nothing.
-    fn anonymous(world: &World) -> Self {
+    /// It knows nothing.
+    fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["home", "work", "identity"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let mut sandbox = Self { folder, variables: Vec::new() };
+        Self { folder, variables: Vec::new() }
+    }
+
+    /// It knows the broker, and shows nothing.
+    fn anonymous(world: &World) -> Self {
+        let mut sandbox = Self::empty();
         let port = world.address.rsplit_once(':').unwrap().1;
         sandbox.set("GHBROKER_ADDRESS", &format!("https://localhost:{port}"));
         sandbox.set("GHBROKER_ACCOUNT", ACCOUNT);
@@ -397,6 +405,61 @@ async fn the_path_of_a_bound_repository_gets_a_token_and_another_one_none() {
 }
 
 #[tokio::test]
+async fn a_repository_with_another_name_than_git_has_gets_no_token_under_the_old_one() {
+    let world = world("mtls").await;
+    let sandbox = Sandbox::with_certificate(&world, "sandbox");
+    let path = format!("path={REPO}.git\n");
+    assert!(sandbox.get(&world.sim, &path).await.ok);
+    world.sim.rename_repository(REPO, "depot");
+    // Somebody else may have a repository of the old name once the token of the first look is gone.
+    world.advance(Duration::from_secs(3600));
+    let said = sandbox.get(&world.sim, &path).await;
+    said.assert_refused("acme/warehouse is acme/depot now; change the address of the remote");
+    assert!(said.err.contains(&format!("{}/acme/depot.git", world.sim.web_url())), "{said:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_personal_token_is_given_where_a_rule_says_so_and_has_no_end() {
+    let mut world = World::guarded(harness::seed(), Door::new("mtls", &rule())).await;
+    let pat = world.pat(seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
+    let request = proto::SetPatRequest { account: ACCOUNT.into(), token: pat.clone() };
+    world.set_pat(request).await.unwrap();
+    world.configure(ACCOUNT, REPO).await;
+    let sandbox = Sandbox::with_certificate(&world, "sandbox");
+    sandbox.get(&world.sim, "").await.assert_refused("cannot be narrowed to a repository");
+
+    world.door().rule(&format!("{}unnarrowed_tokens = true\n", rule()));
+    let expected = format!("username=x-access-token\npassword={pat}\n");
+    let given = async || {
+        // The rules are read while time passes.
+        world.advance(Duration::from_secs(5));
+        Some(sandbox.get(&world.sim, "").await.out).filter(|out| !out.is_empty())
+    };
+    assert_eq!(world.until(given).await, expected);
+    let told = sandbox.ghbroker(&["token", "--json"], "").await.out;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["expire_time"], &told["permissions"]), (&json!(null), &json!({})));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_broker_on_this_machine_is_reached_without_tls() {
+    let world = World::connected().await;
+    let mut sandbox = Sandbox::empty();
+    let address = format!("http://{}", world.address);
+    sandbox.set("GHBROKER_ACCOUNT", "is-not-this-one");
+    let said = sandbox.ghbroker(&["token", "--broker", &address, "--account", ACCOUNT], "").await;
+    assert!(
+        said.ok && world.sim.accepts(said.out.trim_end()),
+        "a flag wins over its variable: {said:?}"
+    );
+    let said = sandbox.ghbroker(&["token"], "").await;
+    assert!(said.code == Some(2) && said.err.contains("--broker"), "{said:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn who_may_not_is_told_so() {
     let world = world("mtls").await;
     let stranger = Sandbox::with_certificate(&world, "stranger");
@@ -449,9 +512,9 @@ async fn the_token_alone_is_printed_for_what_is_not_git() {
     let said =
         sandbox.ghbroker(&["token", "--json", "--repository", REPO, "--min-ttl", "600"], "").await;
     let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    let end = world.now() + std::time::Duration::from_secs(3600);
+    let end = world.now() + Duration::from_secs(3600);
     let end = end.format(&time::format_description::well_known::Rfc3339).unwrap();
-    let expected = serde_json::json!({
+    let expected = json!({
         "token": token, "expire_time": end, "username": "x-access-token",
         "source": "CREDENTIAL_SOURCE_APP_INSTALLATION",
         "permissions": {"contents": "read", "metadata": "read"}, "repository": REPO,
