@@ -146,6 +146,20 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// True if it is no answer to what was asked: the same can succeed later.
+    pub(crate) fn is_passing(self) -> bool {
+        matches!(
+            self,
+            Self::GithubUnavailable
+                | Self::DatabaseUnavailable
+                | Self::AuditUnavailable
+                | Self::RateLimited
+                | Self::Internal
+        )
+    }
+}
+
 /// One wrong field of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FieldViolation {

@@ -35,7 +35,7 @@ const FOR_GOOD: time::Duration = time::Duration::days(14);
 /// So many of those in one sweep, so that they take no calls from others.
 const IDLE_AT_ONCE: u64 = 10;
 /// A replica that has not renewed after this has died.
-const CLAIM: time::Duration = time::Duration::seconds(60);
+const CLAIM: time::Duration = time::Duration::minutes(2);
 /// How often, and how many times, a call looks whether another one has renewed.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const LOOKS: usize = 100;

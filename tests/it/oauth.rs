@@ -255,3 +255,73 @@ async fn a_call_that_was_under_way_while_another_replica_renewed_goes_on_with_th
     assert_eq!(connection(&world).await.oauth_user.unwrap().status(), ConnectionStatus::Active);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_renewal_whose_answer_was_lost_is_said_to_need_a_person() {
+    let world = connected().await;
+    let first = token(&world).await.token;
+    world.sim.fault(Fault::once(EXCHANGE, Effect::DropAfter));
+    world.advance(UNTIL_DUE);
+    // GitHub has renewed, and nobody has the new pair: the old one is worth nothing any more.
+    let request = GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
+    let refused = world.until(async || world.get_repo_token(request.clone()).await.err()).await;
+    assert_reason(&refused, Code::FailedPrecondition, "CREDENTIAL_REJECTED");
+    assert!(!world.sim.accepts(&first));
+    connect(&world, ACCOUNT, "alice").await;
+    assert!(world.sim.accepts(&token(&world).await.token));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_dead_replica_was_renewing_another_one_takes_over() {
+    let world = connected().await;
+    let replica = world.replica().await;
+    world.advance(UNTIL_DUE - Duration::from_secs(1));
+    let gate = Gate::new();
+    world.sim.fault(Fault::once(EXCHANGE, Effect::Hold(gate.clone())));
+    world.advance(Duration::from_secs(1));
+    let mut broker = replica.broker.clone();
+    let request = GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
+    let cut_off = tokio::spawn(async move { broker.get_repo_token(request).await });
+    gate.arrived(1).await;
+    replica.kill();
+    cut_off.await.unwrap().unwrap_err();
+    world.advance(Duration::from_secs(2 * 60));
+    assert!(world.sim.accepts(&token(&world).await.token));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_authorization_that_nobody_uses_is_kept_from_ending_for_good() {
+    let world = connected().await;
+    let days = |days: u64| Duration::from_secs(days * 24 * 3600);
+    world.advance(days(171));
+    world.until(async || (world.sim.count(EXCHANGE) == 2).then_some(())).await;
+    world.advance(days(100));
+    assert!(world.sim.accepts(&token(&world).await.token));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn only_what_is_complete_is_taken() {
+    let world = world().await;
+    let request =
+        CompleteOAuthRequest { account: "no account!".into(), ..CompleteOAuthRequest::default() };
+    let refused = world.complete_o_auth(request).await.unwrap_err();
+    assert_eq!(bad_fields(&refused), ["account", "state", "code"]);
+    let request = BeginOAuthRequest {
+        account: ACCOUNT.into(),
+        login_hint: "not a login".into(),
+        return_url: "https://portal.example/done".into(),
+    };
+    let refused = world.begin_o_auth(request.clone()).await.unwrap_err();
+    assert_eq!(bad_fields(&refused), ["login_hint"]);
+    let request = BeginOAuthRequest { login_hint: String::new(), ..request };
+    let refused = world.begin_o_auth(request).await.unwrap_err();
+    assert_eq!(bad_fields(&refused), ["return_url"], "none is registered");
+
+    let unconfigured = World::start().await;
+    let request = BeginOAuthRequest { account: ACCOUNT.into(), ..Default::default() };
+    let refused = unconfigured.begin_o_auth(request).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, "APP_NOT_CONFIGURED");
+}

@@ -203,14 +203,8 @@ impl Broker {
         error: Error,
         request_id: Uuid,
     ) -> Landing {
-        let outcome = match error.reason {
-            Reason::GithubUnavailable
-            | Reason::DatabaseUnavailable
-            | Reason::AuditUnavailable
-            | Reason::RateLimited
-            | Reason::Internal => Outcome::Failed,
-            _ => Outcome::Refused,
-        };
+        let passing = error.reason.is_passing();
+        let outcome = if passing { Outcome::Failed } else { Outcome::Refused };
         // Whoever may confirm whose it is needs to know which.
         let installation = installation.filter(|_| error.reason == Reason::InstallationNotProven);
         let url = self.page(attempt, outcome, Some(error.reason.word()), installation);

@@ -47,10 +47,17 @@ impl Broker {
             Some(state) => Some(self.attempt_of(call, AttemptKind::Installation, state).await?),
             None => None,
         };
-        match request.action {
-            SetupAction::Requested => self.await_approval(call, &request, attempt).await,
-            SetupAction::Installed(id) => self.register(call, id, &request, attempt).await,
+        let done = match request.action {
+            SetupAction::Requested => self.await_approval(call, &request, attempt.as_ref()).await,
+            SetupAction::Installed(id) => self.register(call, id, &request, attempt.as_ref()).await,
+        };
+        if let (Err(error), Some(attempt)) = (&done, &attempt)
+            && !error.reason.is_passing()
+        {
+            // What was refused once is not guessed at again with the same state.
+            self.store().end_attempt(&attempt.state_hash).await?;
         }
+        done
     }
 
     async fn register(
@@ -58,7 +65,7 @@ impl Broker {
         call: &Call,
         id: InstallationId,
         request: &RegisterRequest,
-        attempt: Option<StoredAttempt>,
+        attempt: Option<&StoredAttempt>,
     ) -> Result<Installation, Error> {
         call.trail.note(|record| record.installation_id = Some(id.0));
         let found = self.github().installation(id).await.map_err(|error| match error.kind {
@@ -69,8 +76,8 @@ impl Broker {
         if found.suspended {
             return Err(refusal::suspended());
         }
-        self.prove(call, &found, request, attempt.as_ref()).await?;
-        if let Some(attempt) = &attempt {
+        self.prove(call, &found, request, attempt).await?;
+        if let Some(attempt) = attempt {
             self.use_up(attempt).await?;
         }
         self.bind_found(call.account(), found).await?;
@@ -142,16 +149,16 @@ impl Broker {
         &self,
         call: &Call,
         request: &RegisterRequest,
-        attempt: Option<StoredAttempt>,
+        attempt: Option<&StoredAttempt>,
     ) -> Result<Installation, Error> {
         let requester_id = match &request.code {
             Some(code) => Some(self.ask_user(call, code).await?.id),
             None => None,
         };
-        if let Some(attempt) = &attempt {
+        if let Some(attempt) = attempt {
             self.use_up(attempt).await?;
         }
-        let begun_for = attempt.and_then(|begun| begun.attempt.expected_login);
+        let begun_for = attempt.and_then(|begun| begun.attempt.expected_login.clone());
         let awaited = Awaited {
             account: call.account().clone(),
             expected_login: request.expected_login.clone().or(begun_for),

@@ -123,15 +123,20 @@ async fn while_github_is_down_what_was_begun_stays_to_be_finished() {
 async fn an_installation_of_which_nothing_says_whose_it_is_is_not_bound() {
     let world = World::start().await;
     let begun = world.begin_installation(begin(ACCOUNT, "")).await.unwrap();
-    for state in [&begun.state, ""] {
+    for (state, reason) in [
+        (&*begun.state, "INSTALLATION_NOT_PROVEN"),
+        // Nobody tries one installation after another with it.
+        (&*begun.state, "STATE_UNKNOWN"),
+        ("", "INSTALLATION_NOT_PROVEN"),
+    ] {
         let refused = world.register_installation(redirected(ACCOUNT, state)).await.unwrap_err();
-        assert_reason(&refused, Code::FailedPrecondition, "INSTALLATION_NOT_PROVEN");
+        assert_reason(&refused, Code::FailedPrecondition, reason);
     }
     let nothing = connection(&world, ACCOUNT).await.unwrap_err();
     assert_reason(&nothing, Code::NotFound, "ACCOUNT_NOT_CONNECTED");
 
     // An admin confirms it.
-    let mut confirmed = redirected(ACCOUNT, &begun.state);
+    let mut confirmed = redirected(ACCOUNT, "");
     confirmed.expected_github_login = "acme".into();
     world.register_installation(confirmed).await.unwrap();
     world.finish().await;
