@@ -1,6 +1,7 @@
 //! Webhook deliveries: what was taken from GitHub and has yet to be followed, and what was seen before.
 //!
-//! `event` is JSON of what is needed of a delivery, never its body. Whoever works on one has its `claim`, until `due_at`.
+//! `event` is JSON of what is needed of a delivery, never its body. Whoever works on one has its `claim`, until
+//! `due_at`. `accounts` is a JSON array of those that a finished one was about.
 
 use sea_orm_migration::prelude::*;
 
@@ -16,7 +17,7 @@ CREATE TABLE deliveries (
     attempts INTEGER NOT NULL,
     due_at {time} NOT NULL,
     claim TEXT,
-    account TEXT,
+    accounts TEXT NOT NULL,
     received_at {time} NOT NULL,
     finished_at {time},
     PRIMARY KEY (host, delivery_id)

@@ -120,6 +120,7 @@ pub async fn run(
     background.spawn(keep_users_fresh(broker.clone(), clock.clone()));
     background.spawn(health::follow(reporter.clone(), store.clone(), clock.clone()));
     background.spawn(broker.clone().follow_webhooks());
+    background.spawn(broker.clone().heed_other_replicas());
     background.spawn(prune::old_rows(store, clock));
     info!("ready");
 

@@ -22,6 +22,7 @@ pub const CLAIM_LIFE: Duration = Duration::minutes(2);
 const WAITING: &str = "waiting";
 const DONE: &str = "done";
 const GIVEN_UP: &str = "given_up";
+const NO_ACCOUNTS: &str = "[]";
 
 #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
 #[sea_orm(table_name = "deliveries")]
@@ -35,7 +36,7 @@ pub(super) struct Model {
     pub attempts: i32,
     pub due_at: OffsetDateTime,
     pub claim: Option<String>,
-    pub account: Option<String>,
+    pub accounts: String,
     pub received_at: OffsetDateTime,
     pub finished_at: Option<OffsetDateTime>,
 }
@@ -54,7 +55,15 @@ pub struct Claimed {
     pub event: WebhookEvent,
     /// Which try this is; 1 is the first.
     pub attempt: u32,
-    claim: String,
+}
+
+/// A delivery that was followed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finished {
+    /// GitHub's id of the delivery.
+    pub id: String,
+    /// The accounts that it was about.
+    pub accounts: Vec<AccountId>,
 }
 
 impl Store {
@@ -74,7 +83,7 @@ impl Store {
             attempts: Set(0),
             due_at: Set(stored(now)),
             claim: Set(None),
-            account: Set(None),
+            accounts: Set(NO_ACCOUNTS.to_owned()),
             received_at: Set(stored(now)),
             finished_at: Set(None),
         };
@@ -91,17 +100,16 @@ impl Store {
         self.within(async {
             // Somebody else may claim what was just found; then there is one less.
             while let Some(row) = self.due(now).await.map_err(Error::in_table(TABLE))? {
-                let claim = uuid::Uuid::now_v7().to_string();
                 let update = Entity::update_many()
                     .filter(self.delivery(&row.delivery_id))
                     .filter(Column::State.eq(WAITING))
                     .filter(Column::Attempts.eq(row.attempts))
                     .col_expr(Column::Attempts, Expr::value(row.attempts.saturating_add(1)))
                     .col_expr(Column::DueAt, Expr::value(stored(now + CLAIM_LIFE)))
-                    .col_expr(Column::Claim, Expr::value(claim.as_str()));
+                    .col_expr(Column::Claim, Expr::value(self.replica.to_string()));
                 let updated = update.exec(&self.db).await.map_err(Error::in_table(TABLE))?;
                 if updated.rows_affected > 0 {
-                    return claimed(row, claim).map(Some);
+                    return claimed(row).map(Some);
                 }
             }
             Ok(None)
@@ -121,17 +129,31 @@ impl Store {
             .await
     }
 
-    /// Records that a delivery was followed, and for which account, if it was about one.
+    /// Records that a delivery was followed, and for which accounts.
     pub async fn finish_delivery(
         &self,
         delivery: &Claimed,
-        account: Option<&AccountId>,
+        accounts: &[AccountId],
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let update = self
-            .end(delivery, DONE, now)
-            .col_expr(Column::Account, Expr::value(account.map(ToString::to_string)));
+        let accounts: Vec<&str> = accounts.iter().map(AccountId::as_str).collect();
+        let accounts = serde_json::to_string(&accounts);
+        let accounts = accounts.map_err(|error| Error::Internal(error.to_string()))?;
+        let update =
+            self.end(delivery, DONE, now).col_expr(Column::Accounts, Expr::value(accounts));
         self.update_delivery(update).await
+    }
+
+    /// What other processes have followed since then, as far as it was about accounts.
+    pub async fn followed_elsewhere(&self, since: OffsetDateTime) -> Result<Vec<Finished>, Error> {
+        let query = Entity::find()
+            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(Column::FinishedAt.gte(stored(since)))
+            .filter(Column::State.eq(DONE))
+            .filter(Column::Accounts.ne(NO_ACCOUNTS))
+            .filter(Column::Claim.ne(self.replica.to_string()));
+        let rows = self.within(async { query.all(&self.db).await.map_err(Error::in_table(TABLE)) });
+        rows.await?.into_iter().map(finished).collect()
     }
 
     /// Records that a delivery is not tried again.
@@ -174,7 +196,8 @@ impl Store {
         Entity::update_many()
             .filter(self.delivery(&delivery.id))
             .filter(Column::State.eq(WAITING))
-            .filter(Column::Claim.eq(&delivery.claim))
+            .filter(Column::Claim.eq(self.replica.to_string()))
+            .filter(Column::Attempts.eq(delivery.attempt))
     }
 
     fn end(
@@ -185,7 +208,6 @@ impl Store {
     ) -> UpdateMany<Entity> {
         self.held(delivery)
             .col_expr(Column::State, Expr::value(state))
-            .col_expr(Column::Claim, Expr::null())
             .col_expr(Column::FinishedAt, Expr::value(stored(now)))
     }
 
@@ -198,11 +220,17 @@ impl Store {
     }
 }
 
-fn claimed(row: Model, claim: String) -> Result<Claimed, Error> {
+fn claimed(row: Model) -> Result<Claimed, Error> {
     Ok(Claimed {
         event: serde_json::from_str(&row.event).map_err(|_| Error::corrupt(TABLE, "event"))?,
         attempt: u32::try_from(row.attempts).unwrap_or(u32::MAX).saturating_add(1),
         id: row.delivery_id,
-        claim,
     })
+}
+
+fn finished(row: Model) -> Result<Finished, Error> {
+    let corrupt = || Error::corrupt(TABLE, "accounts");
+    let accounts: Vec<String> = serde_json::from_str(&row.accounts).map_err(|_| corrupt())?;
+    let accounts = accounts.iter().map(|account| account.parse().map_err(|_| corrupt()));
+    Ok(Finished { id: row.delivery_id, accounts: accounts.collect::<Result<_, _>>()? })
 }

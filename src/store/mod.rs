@@ -26,10 +26,11 @@ use sea_orm::{
     TransactionTrait,
 };
 use time::{OffsetDateTime, UtcOffset};
+use uuid::Uuid;
 
 pub use attempts::{StoredAttempt, VERIFIER_COLUMN, VERIFIER_TABLE};
 pub use connect::check_url;
-pub use deliveries::{CLAIM_LIFE, Claimed, DELIVERY_LIFE};
+pub use deliveries::{CLAIM_LIFE, Claimed, DELIVERY_LIFE, Finished};
 pub use error::Error;
 pub use follow::SeenRepository;
 pub use oauth_users::{USER_TOKENS_COLUMN, USER_TOKENS_TABLE};
@@ -71,6 +72,8 @@ impl Settings {
 pub struct Store {
     db: DatabaseConnection,
     settings: Arc<Settings>,
+    /// Tells what this process has claimed from what others have.
+    replica: Uuid,
 }
 
 impl Store {
@@ -78,7 +81,7 @@ impl Store {
     /// The schema is not touched: see [`Store::migrate`].
     pub async fn connect(url: &str, settings: Settings) -> Result<Self, Error> {
         let db = connect::open(url, &settings).await?;
-        Ok(Self { db, settings: Arc::new(settings) })
+        Ok(Self { db, settings: Arc::new(settings), replica: Uuid::now_v7() })
     }
 
     /// Begins a transaction that will write. SQLite takes its write lock at once: a lock taken later, by a

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often the database is asked for what another replica took in, or what is due again.
-const POLL_EVERY: Duration = Duration::from_secs(5);
+pub(super) const POLL_EVERY: Duration = Duration::from_secs(5);
 /// Deliveries at once in this process: one that waits for GitHub does not keep the next from being done.
 const AT_ONCE: usize = 8;
 /// The first try after a failure is after this time, each later one after twice the time before.
@@ -72,8 +72,7 @@ impl Broker {
         let (outcome, noted) = match applied {
             Ok(accounts) => {
                 info!(accounts = accounts.len(), "webhook followed");
-                let account = accounts.first();
-                (Work::Done, self.store().finish_delivery(&delivery, account, self.now()).await)
+                (Work::Done, self.store().finish_delivery(&delivery, &accounts, self.now()).await)
             }
             Err(failed) if delivery.attempt >= ATTEMPTS => {
                 error!(error = %failed, attempt = delivery.attempt, "webhook given up: the account may not be as GitHub has it until its next token");

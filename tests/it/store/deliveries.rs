@@ -6,7 +6,7 @@ use ghbroker::{
         ConnectionStatus, InstallationId, RepoId, RepoName, RepositoryState, WebhookChange,
         WebhookEvent, WebhookEventName,
     },
-    store::{CLAIM_LIFE, Claimed, DELIVERY_LIFE, SeenRepository, Settings, Store},
+    store::{CLAIM_LIFE, Claimed, DELIVERY_LIFE, Finished, SeenRepository, Settings, Store},
 };
 use time::Duration;
 
@@ -18,6 +18,7 @@ on_both!(
     what_is_claimed_comes_back_when_its_time_is_up,
     what_another_has_claimed_is_its_own,
     finished_ones_are_forgotten_and_waiting_ones_kept,
+    what_is_followed_is_seen_elsewhere,
     another_host_is_another_world,
     an_installation_is_followed_if_it_is_as_it_was,
     the_bindings_follow_their_owner,
@@ -45,7 +46,7 @@ async fn a_delivery_is_taken_once(db: Db) {
     assert_eq!(taken.into_iter().filter(|taken| *taken.as_ref().unwrap()).count(), 1);
     let claimed = claim(&store).await.unwrap();
     assert_eq!((claimed.id.as_str(), claimed.attempt, &claimed.event), ("one", 1, &event));
-    store.finish_delivery(&claimed, Some(&account("a")), NOW).await.unwrap();
+    store.finish_delivery(&claimed, &[account("a")], NOW).await.unwrap();
     assert!(!take().await.unwrap(), "it is known when it is done, too");
     assert_eq!(claim(&store).await, None);
 }
@@ -85,7 +86,7 @@ async fn what_another_has_claimed_is_its_own(db: Db) {
     let late = claim(&store).await.unwrap();
     let now = NOW + CLAIM_LIFE;
     let holder = store.claim_delivery(now).await.unwrap().unwrap();
-    store.finish_delivery(&late, None, now).await.unwrap();
+    store.finish_delivery(&late, &[], now).await.unwrap();
     store.give_delivery_up(&late, now).await.unwrap();
     store.postpone_delivery(&late, now).await.unwrap();
     assert_eq!(store.claim_delivery(now).await.unwrap(), None, "the holder still has it");
@@ -100,7 +101,7 @@ async fn finished_ones_are_forgotten_and_waiting_ones_kept(db: Db) {
     }
     while let Some(claimed) = claim(&store).await {
         match claimed.id.as_str() {
-            "done" => store.finish_delivery(&claimed, None, NOW).await.unwrap(),
+            "done" => store.finish_delivery(&claimed, &[], NOW).await.unwrap(),
             "given up" => store.give_delivery_up(&claimed, NOW).await.unwrap(),
             _ => {}
         }
@@ -110,6 +111,25 @@ async fn finished_ones_are_forgotten_and_waiting_ones_kept(db: Db) {
     assert_eq!(prune(NOW + DELIVERY_LIFE + Duration::seconds(1)).await, 2);
     assert!(!store.take_delivery("waiting", &event(1), NOW).await.unwrap());
     assert!(store.take_delivery("done", &event(1), NOW).await.unwrap());
+}
+
+async fn what_is_followed_is_seen_elsewhere(db: Db) {
+    let (store, other) = (db.store().await, db.connect().await);
+    let accounts = [account("a"), account("b")];
+    for (id, accounts) in [("about two", &accounts[..]), ("about none", &[])] {
+        store.take_delivery(id, &event(1), NOW).await.unwrap();
+        let claimed = claim(&store).await.unwrap();
+        assert_eq!(other.followed_elsewhere(NOW).await.unwrap().len(), 0, "not yet");
+        store.finish_delivery(&claimed, accounts, NOW).await.unwrap();
+        if !accounts.is_empty() {
+            let seen = Finished { id: id.into(), accounts: accounts.to_vec() };
+            assert_eq!(other.followed_elsewhere(NOW).await.unwrap(), [seen]);
+        }
+        assert_eq!(store.followed_elsewhere(NOW).await.unwrap(), [], "it did that itself");
+        let later = NOW + Duration::seconds(1);
+        assert_eq!(other.followed_elsewhere(later).await.unwrap(), []);
+        other.prune_deliveries(later).await.unwrap();
+    }
 }
 
 async fn another_host_is_another_world(db: Db) {
