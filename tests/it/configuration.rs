@@ -104,6 +104,34 @@ fn what_has_a_wrong_type_or_is_unknown_hides_no_other_mistake() {
 }
 
 #[test]
+fn webhooks_need_a_port_and_secrets_that_are_some() {
+    let folder = folder();
+    std::fs::write(folder.path().join("empty"), " \n").unwrap();
+    std::fs::write(folder.path().join("good"), "s3cret-of-the-hook\n").unwrap();
+    let check = |file: &str| {
+        std::fs::write(folder.path().join("hooks.toml"), file).unwrap();
+        run(folder.path(), &["check-config", "--config", "hooks.toml", "--encryption-key", "kek"])
+    };
+    for (file, mistake) in [
+        ("[webhooks]\nsecrets = [\"good\"]", "server.http_listen is missing"),
+        ("[server]\nhttp_listen = \"x\"\n", "server.http_listen \"x\": must be IP:PORT"),
+        ("[webhooks]\nsecrets = []", "webhooks.secrets is missing"),
+        ("[webhooks]\n", "webhooks.secrets is missing"),
+        ("[webhooks]\nsecrets = [\"good\", \"empty\"]", "webhooks.secrets empty: is empty"),
+        ("[webhooks]\nsecrets = [\"gone\"]", "webhooks.secrets gone: "),
+        ("[webhooks]\nsecret = [\"good\"]", "webhooks.secret is unknown"),
+    ] {
+        let (code, _, stderr) = check(file);
+        assert!(code == Some(78) && stderr.contains(mistake), "{mistake} is not in:\n{stderr}");
+        assert!(!stderr.contains("s3cret"), "{stderr}");
+    }
+    let good = "[server]\nhttp_listen = \"127.0.0.1:8080\"\n[webhooks]\nsecrets = [\"good\"]";
+    let (code, stdout, stderr) = check(good);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("http:        127.0.0.1:8080 (plaintext)\nwebhooks:    taken, signed"));
+}
+
+#[test]
 fn a_database_url_that_could_not_be_opened_is_a_mistake() {
     let folder = folder();
     for url in

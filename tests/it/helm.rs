@@ -143,6 +143,31 @@ fn probes_are_native_grpc_on_the_plaintext_health_port() {
 }
 
 #[test]
+fn webhooks_have_a_port_of_their_own_that_is_not_there_unasked() {
+    let objects = rendered("postgres-values.yaml", &[]);
+    assert_eq!(config(&objects)["server"]["http_listen"].as_str(), Some("0.0.0.0:50053"));
+    let port = named(&container(&objects)["ports"], "http").unwrap();
+    assert_eq!(port["containerPort"], 50053);
+    let ports = &one(&objects, "Service")["spec"]["ports"];
+    assert_eq!(
+        named(ports, "http"),
+        Some(json!({"name": "http", "port": 8080, "targetPort": "http"})).as_ref()
+    );
+    // Who may call is not who may bring webhooks.
+    let rules = one(&objects, "NetworkPolicy")["spec"]["ingress"].clone();
+    let peer = |namespace| json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}]);
+    let rule = |namespace, port| json!({"from": peer(namespace), "ports": [{"port": port, "protocol": "TCP"}]});
+    let rules = rules.as_array().unwrap();
+    assert!(rules.contains(&rule("portal", "grpc")) && rules.contains(&rule("ingress", "http")));
+
+    let objects = rendered("sqlite-values.yaml", &[]);
+    assert!(config(&objects)["server"].get("http_listen").is_none());
+    assert!(named(&container(&objects)["ports"], "http").is_none());
+    let (code, said) = check("postgres-values.yaml", &[]);
+    assert!(code == Some(0) && said.contains("webhooks:    taken, signed\n"), "{said}");
+}
+
+#[test]
 fn the_pod_outlives_the_drain() {
     let objects = rendered("postgres-values.yaml", &[]);
     let grace = pod(&objects)["terminationGracePeriodSeconds"].as_u64();
@@ -229,6 +254,8 @@ fn every_file_of_the_configuration_is_on_a_volume() {
             &config["github"]["app"]["private_key"],
         ];
         secrets.extend(config["encryption"]["keys"].as_array().unwrap());
+        let webhooks = config.get("webhooks");
+        secrets.extend(webhooks.iter().flat_map(|w| w["secrets"].as_array().unwrap()));
         secrets.extend(config["github"].get("oauth").map(|oauth| &oauth["client_secret"]));
         for file in secrets {
             let volume = volume(&objects, file.as_str().unwrap());
