@@ -77,10 +77,12 @@ impl Broker {
                 Ok(found) if found.suspended => (ConnectionStatus::Suspended, found.account.login),
                 Ok(found) => (ConnectionStatus::Active, found.account.login),
                 Err(error) if error.kind == Kind::NotFound => {
-                    (ConnectionStatus::Revoked, before.github_login.clone())
+                    (ConnectionStatus::Revoked, String::new())
                 }
                 Err(error) => return Err(refusal::cannot_ask(error)),
             };
+            // Not always said.
+            let login = if login.is_empty() { before.github_login.clone() } else { login };
             let now = self.now();
             if self.store().follow_installation(&before, status, &login, now).await? {
                 info!(
