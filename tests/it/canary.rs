@@ -9,7 +9,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use aws_lc_rs::rand;
+use aws_lc_rs::{hmac, rand};
 use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use ghbroker::proto::{
     self, connection_admin_client::ConnectionAdminClient,
@@ -25,7 +25,8 @@ use tonic::{
 };
 
 use crate::harness::{
-    self, ACCOUNT, APP_CLIENT_SECRET, CLIENT_ID, INSTALLATION, MINT, REPO, executable, person,
+    self, ACCOUNT, APP_CLIENT_SECRET, CLIENT_ID, INSTALLATION, MINT, REPO, WEBHOOK_SECRET,
+    executable, person,
     pki::{Authority, Issued},
     tokens_of_kubernetes::{AUDIENCE, KEY, claims, jwks},
     write,
@@ -45,6 +46,7 @@ struct Lab {
     stderr: JoinHandle<Vec<u8>>,
     broker: CredentialBrokerClient<Channel>,
     admin: ConnectionAdminClient<Channel>,
+    http: String,
     secrets: Vec<(&'static str, Vec<u8>)>,
     /// All that callers were told, but for tokens that they asked for.
     told: String,
@@ -77,6 +79,7 @@ fn configuration(folder: &Path, sim: &Sim, kek: &str, authority: &Authority, ser
     file("jwks.json", &jwks(&[&KEY]));
     file("app.pem", &harness::app_key().0);
     file("client-secret", APP_CLIENT_SECRET);
+    file("hook", WEBHOOK_SECRET);
     let urls = format!(
         "api_url = {:?}\ngraphql_url = {:?}\nweb_url = {:?}",
         sim.api_url(),
@@ -86,7 +89,7 @@ fn configuration(folder: &Path, sim: &Sim, kek: &str, authority: &Authority, ser
     file(
         "ghbroker.toml",
         &format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[encryption]\nkeys = [\"kek\"]\n[policy]\nfile = \"policy.toml\"\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\nhttp_listen = \"127.0.0.1:0\"\n[webhooks]\nsecrets = [\"hook\"]\n[encryption]\nkeys = [\"kek\"]\n[policy]\nfile = \"policy.toml\"\n\
              [server.tls]\ncertificate = \"tls.crt\"\nprivate_key = \"tls.key\"\nclient_ca = \"ca.crt\"\n\
              [auth]\nrequire = \"both\"\n[auth.service_account]\naudience = {AUDIENCE:?}\njwks_file = \"jwks.json\"\n\
              [audit]\ntarget = \"./audit.jsonl\"\n[log]\nlevel = \"trace\"\n[github]\n{urls}\n[github.app]\nissuer = {CLIENT_ID:?}\nprivate_key = \"app.pem\"\n\
@@ -101,7 +104,7 @@ fn ghbroker(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Everything that the child writes; its address is told on the way, as soon as it is ready.
+/// Everything that the child writes; its addresses, of gRPC and of HTTP, are told on the way, as soon as it is ready.
 fn follow(child: &mut Child) -> (JoinHandle<Vec<u8>>, mpsc::Receiver<String>) {
     let (told, address) = mpsc::channel();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
@@ -113,10 +116,10 @@ fn follow(child: &mut Child) -> (JoinHandle<Vec<u8>>, mpsc::Receiver<String>) {
                 return all;
             }
             let line = String::from_utf8_lossy(&all[from..]).into_owned();
-            if line.contains("gRPC port") {
+            if line.contains("gRPC port") || line.contains("HTTP port") {
                 let port = line.split("127.0.0.1:").nth(1).unwrap();
                 let port: String = port.chars().take_while(char::is_ascii_digit).collect();
-                listen = format!("127.0.0.1:{port}");
+                listen += &format!("127.0.0.1:{port} ");
             }
             if line.contains("ready") && !line.contains("not ready") && !listen.is_empty() {
                 drop(told.send(std::mem::take(&mut listen)));
@@ -147,6 +150,7 @@ impl Lab {
             ("private key", der.as_bytes().to_vec()),
             ("private key, raw", BASE64_STANDARD.decode(der).unwrap()),
             ("client secret", APP_CLIENT_SECRET.into()),
+            ("webhook secret", WEBHOOK_SECRET.into()),
             ("key of the server's certificate", server.key.clone().into_bytes()),
             ("key of the caller's certificate", caller.key.clone().into_bytes()),
         ];
@@ -159,12 +163,14 @@ impl Lab {
             .domain_name("localhost")
             .ca_certificate(Certificate::from_pem(authority.pem()))
             .identity(caller.identity());
-        let endpoint =
-            Endpoint::from_shared(format!("https://{}", address.recv().unwrap())).unwrap();
+        let addresses = address.recv().unwrap();
+        let (grpc, http) = addresses.trim().split_once(' ').unwrap();
+        let endpoint = Endpoint::from_shared(format!("https://{grpc}")).unwrap();
         let channel = endpoint.tls_config(tls).unwrap().connect().await.unwrap();
         let broker = CredentialBrokerClient::new(channel.clone());
         let admin = ConnectionAdminClient::new(channel);
-        Self { sim, folder, child, stderr, broker, admin, secrets, told: String::new() }
+        let (http, told) = (format!("http://{http}"), String::new());
+        Self { sim, folder, child, stderr, broker, admin, http, secrets, told }
     }
 
     /// A secret that goes to the broker from now on.
@@ -272,11 +278,35 @@ impl Lab {
         drop(self.tell(answer));
     }
 
+    /// GitHub's webhook, and somebody's. What signs is no secret, but what is not followed of a body may be one.
+    async fn webhooks(&mut self) {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, WEBHOOK_SECRET.as_bytes());
+        let private = self.secret("what a webhook says", unique("private-", 30));
+        let installation = json!({"id": INSTALLATION, "account": {"id": 1}, "more": private});
+        let broken = json!({"action": "suspend", "installation": private});
+        for body in [json!({"action": "suspend", "installation": installation}), broken] {
+            let body = body.to_string();
+            let tag = hmac::sign(&key, body.as_bytes());
+            let digits: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            for signature in [format!("sha256={digits}"), format!("sha256={}", "0".repeat(64))] {
+                let request = reqwest::Client::new()
+                    .post(format!("{}/webhooks/github", self.http))
+                    .header("content-type", "application/json")
+                    .header("x-github-event", "installation")
+                    .header("x-github-delivery", unique("", 20))
+                    .header("x-hub-signature-256", signature)
+                    .body(body.clone());
+                self.told += &request.send().await.unwrap().text().await.unwrap();
+            }
+        }
+    }
+
     /// What goes right.
     async fn everything(&mut self) {
         let code = person::authorize(&self.sim, "alice").await;
         let code = self.secret("OAuth code", code);
         self.register(code).await.unwrap();
+        self.webhooks().await;
         let pat = self.secret("personal access token", unique("ghp_", 36));
         let scopes = vec!["repo".into()];
         let known = seed::Pat {
