@@ -180,7 +180,7 @@ async fn what_no_account_has_is_followed_to_its_end() {
 
 #[tokio::test]
 async fn a_neighbour_is_left_alone() {
-    let mut world = World::connected().await;
+    let world = World::connected().await;
     let other = github_sim::seed::Installation {
         id: Some(4712),
         app_id: crate::harness::APP_ID,
@@ -188,7 +188,14 @@ async fn a_neighbour_is_left_alone() {
         ..Default::default()
     };
     world.sim.add_installation(&other).unwrap();
-    world.register("tenant-mallory", 4712).await;
+    let request = ghbroker::proto::RegisterInstallationRequest {
+        account: "tenant-mallory".into(),
+        installation_id: 4712,
+        setup_action: ghbroker::proto::SetupAction::Install.into(),
+        expected_github_login: "mallory".into(),
+        ..Default::default()
+    };
+    world.register_installation(request).await.unwrap();
     let body = json!({"action": "deleted", "installation": {"id": 4712, "account": {"id": 1}}});
     follow(&world, &Delivery::new("installation", &body)).await;
     assert_eq!(status(&world).await, ConnectionStatus::Active);

@@ -40,7 +40,6 @@ fn expected(event: &str, body: &Value) -> Option<Value> {
     let installation = || {
         json!({"installation": {
             "installation": body["installation"]["id"],
-            "github_account": body["installation"]["account"]["id"],
             "requester": body["requester"]["id"],
         }})
     };
