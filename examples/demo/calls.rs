@@ -56,6 +56,7 @@ impl Calls {
         }
     }
 
+    /// The same by RPC, of what the account has already: nothing changes.
     pub async fn register(&mut self, account: &Account, installation_id: i64) -> Result<()> {
         let request = RegisterInstallationRequest {
             account: account.name.to_owned(),

@@ -2,6 +2,7 @@
 //!
 //! * [`world`]: the two processes, their keys and their files, all below `target/demo`.
 //! * [`calls`]: the RPCs, each shown as it is made and checked.
+//! * [`install`]: a browser on its way to GitHub and back.
 //! * [`ticket`]: those of a change in a branch of its own.
 //! * [`checkout`]: what `git clone` shows afterwards.
 //!
@@ -11,6 +12,7 @@
 
 mod calls;
 mod checkout;
+mod install;
 mod ticket;
 mod world;
 
@@ -42,6 +44,7 @@ async fn demo(keep: bool) -> Result<()> {
 
     let acme = Account { name: "acme", repository: "acme/warehouse" };
     println!("\n== Account {}: connected by App installation", acme.name);
+    calls.install(&acme).await?;
     calls.register(&acme, world::INSTALLATION_ID).await?;
     calls.whole_story(&acme, CredentialSource::AppInstallation).await?;
 

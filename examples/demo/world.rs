@@ -18,7 +18,7 @@ use aws_lc_rs::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use crate::{Result, calls::Account};
+use crate::{Result, calls::Account, install::RETURN_URL};
 
 /// Everything that the demo writes; emptied at each start.
 pub const FOLDER: &str = "target/demo";
@@ -36,6 +36,7 @@ pub struct World {
     broker: Option<Child>,
     simulator: Option<Child>,
     broker_address: String,
+    http_address: String,
     pat: String,
 }
 
@@ -47,17 +48,26 @@ impl World {
         fs::create_dir_all(FOLDER)?;
         let public_key = write_keys()?;
         let pat = format!("ghp_{}", random_letters(36)?);
-        let seed = seed(&public_key, &pat);
+        let http_address = free_address()?;
+        let seed = seed(&public_key, &pat, &http_address);
         fs::write(file("seed.json"), serde_json::to_vec_pretty(&seed)?)?;
 
         // The owner from the start: whatever fails from here on, what runs is stopped.
-        let mut world =
-            Self { broker: None, simulator: None, broker_address: free_address()?, pat };
+        let mut world = Self {
+            broker: None,
+            simulator: None,
+            broker_address: free_address()?,
+            http_address,
+            pat,
+        };
         let simulator = start("github-sim", &["--seed", "target/demo/seed.json"], Stdio::piped())?;
         let urls = first_line(world.simulator.insert(simulator))?;
         println!("GitHub simulator: {}", url(&urls, "web_url"));
 
-        fs::write(file("ghbroker.toml"), config(&world.broker_address, &urls))?;
+        fs::write(
+            file("ghbroker.toml"),
+            config(&world.broker_address, &world.http_address, &urls),
+        )?;
         fs::write(file("policy.toml"), POLICY)?;
         let broker =
             start("ghbroker", &["serve", "--config", "target/demo/ghbroker.toml"], Stdio::null())?;
@@ -127,6 +137,11 @@ impl World {
         println!("\ngrpcurl -plaintext {address} list");
         println!("grpcurl -plaintext {address} describe ghbroker.v1.CredentialBroker");
         call("ConnectionAdmin", "GetConnection", json!({"account": name}));
+        call(
+            "ConnectionAdmin",
+            "BeginInstallation",
+            json!({"account": name, "expected_github_login": "acme"}),
+        );
         call(
             "CredentialBroker",
             "RegisterInstallation",
@@ -260,7 +275,7 @@ fn random_letters(count: usize) -> Result<String> {
 }
 
 /// GitHub as the demo finds it: two customers, each with a repository that has a production branch.
-fn seed(public_key: &str, pat: &str) -> Value {
+fn seed(public_key: &str, pat: &str, http_address: &str) -> Value {
     let readme = json!({"README.md": "# Warehouse\n"});
     json!({
         "users": [{"login": "alice"}, {"login": "bob"}],
@@ -271,6 +286,7 @@ fn seed(public_key: &str, pat: &str) -> Value {
         "apps": [{
             "id": 1, "client_id": CLIENT_ID, "slug": "ghbroker-demo", "owner": "acme",
             "public_key_pem": [public_key],
+            "setup_url": format!("http://{http_address}/github/callback"),
             "permissions": {"contents": "write", "pull_requests": "write", "metadata": "read"},
         }],
         "repositories": [
@@ -288,7 +304,7 @@ const POLICY: &str = r#"
 name = "the demo"
 callers = ["anonymous"]
 rpcs = [
-    "RegisterInstallation", "SetPat", "ConfigureRepo", "GetConnection", "Disconnect", "VerifyRepo",
+    "BeginInstallation", "RegisterInstallation", "SetPat", "ConfigureRepo", "GetConnection", "Disconnect", "VerifyRepo",
     "GetRepoToken", "ReportRejectedToken", "CommitFiles", "OpenPromotionPr", "ServerReflection",
 ]
 accounts = ["acme", "globex"]
@@ -296,9 +312,10 @@ permissions = { contents = "write" }
 unnarrowed_tokens = true
 "#;
 
-fn config(address: &str, urls: &Value) -> String {
+fn config(address: &str, http_address: &str, urls: &Value) -> String {
     format!(
-        "[server]\nlisten = \"{address}\"\n\n\
+        "[server]\nlisten = \"{address}\"\nhttp_listen = \"{http_address}\"\n\n\
+         [connect]\nreturn_urls = [\"{RETURN_URL}\"]\n\n\
          [database]\nurl = \"sqlite://{FOLDER}/ghbroker.db\"\n\n\
          [encryption]\nkeys = [\"{FOLDER}/encryption.key\"]\n\n\
          [github]\napi_url = \"{}\"\ngraphql_url = \"{}\"\nweb_url = \"{}\"\n\n\
