@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tracing::warn;
+use tracing::{debug, warn};
 use url::form_urlencoded;
 
 use super::{State, answer};
@@ -63,9 +63,14 @@ fn read(query: &str) -> Callback {
 }
 
 fn tell(landing: &Landing) {
-    if let Some(error) = &landing.error {
-        let (request_id, reason, cause) = (landing.request_id, error.reason.word(), causes(error));
-        warn!(%request_id, reason, %error, cause, "a browser came back from GitHub and was not connected");
+    let Some(error) = &landing.error else { return };
+    let (request_id, reason, cause) = (landing.request_id, error.reason.word(), causes(error));
+    match &landing.account {
+        Some(account) => {
+            warn!(%account, %request_id, reason, %error, cause, "a browser came back from GitHub and was not connected");
+        }
+        // Anybody can come without a state, as often as they like: that is counted, and fills no log.
+        None => debug!(%request_id, reason, %error, cause, "a browser came from nowhere"),
     }
 }
 

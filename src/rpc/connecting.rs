@@ -71,9 +71,10 @@ fn secret(fields: &mut Fields, field: &str, text: String) -> Option<Token> {
     fields.line(field, text, MAX_SECRET).map(Token::new)
 }
 
+/// Account, credential, and whether it is to be on.
 pub(super) fn switch(
     request: &proto::SetCredentialEnabledRequest,
-) -> Result<(AccountId, CredentialSource), Error> {
+) -> Result<(AccountId, CredentialSource, bool), Error> {
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
         let source = match request.source() {
@@ -85,7 +86,10 @@ pub(super) fn switch(
                 None
             }
         };
-        Some((account?, source?))
+        if request.enabled.is_none() {
+            fields.wrong("enabled", "must be given: true or false");
+        }
+        Some((account?, source?, request.enabled?))
     })
 }
 

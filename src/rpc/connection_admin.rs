@@ -137,10 +137,9 @@ impl ConnectionAdmin for Admin {
         let (call, request) = call::open(&self.broker, Method::SetCredentialEnabled, request)?;
         call.clone()
             .run(request.account.clone(), async move {
-                let (account, source) = connecting::switch(&request)?;
+                let (account, source, enabled) = connecting::switch(&request)?;
                 let admitted = call.admit(&account).await?;
-                let choice =
-                    call.broker.switch_credential(&admitted, source, request.enabled).await?;
+                let choice = call.broker.switch_credential(&admitted, source, enabled).await?;
                 let effective = choice.usable().map(translate::source).unwrap_or_default();
                 Ok(proto::SetCredentialEnabledResponse { effective_source: effective.into() })
             })

@@ -15,7 +15,8 @@ use crate::{
         error::{Error, Reason},
     },
     domain::{
-        Attempt, AttemptKind, ConnectionStatus, InstallationId, Method, OUTCOME_NAMES, Token,
+        AccountId, Attempt, AttemptKind, ConnectionStatus, InstallationId, Method, OUTCOME_NAMES,
+        Token,
     },
     store::StoredAttempt,
 };
@@ -73,6 +74,8 @@ impl Outcome {
 pub struct Landing {
     /// How it ended.
     pub outcome: Outcome,
+    /// The account that the browser was on its way for, if that is known.
+    pub account: Option<AccountId>,
     /// The portal's page, with the outcome; none if none is registered.
     pub url: Option<Url>,
     /// Id of the call in log and audit.
@@ -118,7 +121,13 @@ impl Broker {
             Ok(outcome) => {
                 info!(account = %attempt.account, outcome = outcome.as_str(), "a browser came back from GitHub");
                 let url = self.page(Some(attempt), outcome, None, None);
-                Landing { outcome, url, request_id, error: None }
+                Landing {
+                    outcome,
+                    account: Some(attempt.account.clone()),
+                    url,
+                    request_id,
+                    error: None,
+                }
             }
             Err(error) => self.failed(Some(attempt), callback.installation_id, error, request_id),
         }
@@ -191,7 +200,7 @@ impl Broker {
             let outcome = Outcome::Updated;
             // The portal may know whose it is, and register it with a proof.
             let url = self.page(None, outcome, None, callback.installation_id);
-            return Landing { outcome, url, request_id, error: None };
+            return Landing { outcome, account: None, url, request_id, error: None };
         }
         self.failed(None, None, unknown_state(), request_id)
     }
@@ -208,7 +217,8 @@ impl Broker {
         // Whoever may confirm whose it is needs to know which.
         let installation = installation.filter(|_| error.reason == Reason::InstallationNotProven);
         let url = self.page(attempt, outcome, Some(error.reason.word()), installation);
-        Landing { outcome, url, request_id, error: Some(error) }
+        let account = attempt.map(|attempt| attempt.account.clone());
+        Landing { outcome, account, url, request_id, error: Some(error) }
     }
 
     /// The portal's page, with what became of it.

@@ -40,8 +40,11 @@ async fn world(fallback: bool) -> World {
 }
 
 async fn switch(world: &World, source: CredentialSource, enabled: bool) -> CredentialSource {
-    let request =
-        SetCredentialEnabledRequest { account: ACCOUNT.into(), source: source.into(), enabled };
+    let request = SetCredentialEnabledRequest {
+        account: ACCOUNT.into(),
+        source: source.into(),
+        enabled: Some(enabled),
+    };
     world.set_credential_enabled(request).await.unwrap().effective_source()
 }
 
@@ -99,13 +102,14 @@ async fn only_what_the_account_has_can_be_switched() {
     let request = SetCredentialEnabledRequest {
         account: ACCOUNT.into(),
         source: CredentialSource::Pat.into(),
-        enabled: false,
+        enabled: Some(false),
     };
     let refused = world.set_credential_enabled(request.clone()).await.unwrap_err();
     assert_reason(&refused, Code::NotFound, "ACCOUNT_NOT_CONNECTED");
-    let request = SetCredentialEnabledRequest { source: 0, ..request };
+    // What is left out is not taken for "off".
+    let request = SetCredentialEnabledRequest { source: 0, enabled: None, ..request };
     let refused = world.set_credential_enabled(request).await.unwrap_err();
-    assert_eq!(bad_fields(&refused), ["source"]);
+    assert_eq!(bad_fields(&refused), ["source", "enabled"]);
     world.finish().await;
 }
 

@@ -153,7 +153,8 @@ impl Caller {
             }
             "SetCredentialEnabled" => {
                 let source = proto::CredentialSource::AppInstallation.into();
-                let request = proto::SetCredentialEnabledRequest { account, source, enabled: true };
+                let request =
+                    proto::SetCredentialEnabledRequest { account, source, enabled: Some(true) };
                 admin.set_credential_enabled(request).await.map(drop)
             }
             "ListConnections" => {
