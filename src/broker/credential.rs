@@ -189,7 +189,7 @@ impl Broker {
 }
 
 /// Why there is no credential to use.
-fn none_of(held: &Held) -> Error {
+pub(super) fn none_of(held: &Held) -> Error {
     let off = |enabled: bool| !enabled;
     let switched_off = held.installation.as_ref().is_some_and(|i| off(i.enabled))
         || held.user.as_ref().is_some_and(|(user, _)| off(user.enabled))

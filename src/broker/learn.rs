@@ -16,12 +16,12 @@ use crate::{
 };
 
 impl Broker {
-    /// Says why there is no installation token.
+    /// Says why there is no installation token; without a context for one of the whole installation.
     pub(super) async fn no_token(
         &self,
         account: &AccountId,
         id: InstallationId,
-        context: &Context<'_>,
+        context: Option<&Context<'_>>,
         error: &MintError,
     ) -> Error {
         let refused = match error {
@@ -29,7 +29,9 @@ impl Broker {
             MintError::NotGranted { missing, .. } => {
                 return Error::permission_not_granted(*missing);
             }
-            MintError::NotAccessible(_) => return context.not_accessible(),
+            MintError::NotAccessible(_) => {
+                return context.map_or_else(Error::unavailable, Context::not_accessible);
+            }
             MintError::GivenUp => return Error::unavailable(),
             MintError::WrongScope => {
                 let message =

@@ -5,6 +5,7 @@
 //!   [`probe`]: one that only looks.
 //! * [`tokens`]: the cache of installation tokens.
 //! * [`connect`]: registering, storing, binding, disconnecting.
+//! * [`repositories`]: what the credential reaches, and making more.
 //! * [`verify`]: "save and test".
 //! * [`vend`]: the answer to GetRepoToken.
 //! * [`commit`]: one commit to the staging branch, or to a work branch.
@@ -25,6 +26,7 @@ mod promote;
 mod refusal;
 mod renewal;
 mod repo_token;
+mod repositories;
 mod seldom;
 pub mod tokens;
 mod vend;
@@ -42,6 +44,10 @@ pub use connect::{
 pub use error::{Error, FieldViolation, Reason};
 pub use promote::{PromoteRequest, Promoted, Warning, WarningCode};
 pub use renewal::keep_users_fresh;
+pub use repositories::{
+    CreateRequest, Created, ListPlace, ListedRepositories, RepositoriesRequest,
+    RepositoryPermission, VisibleRepository,
+};
 pub use vend::{VendRequest, VendedToken};
 pub use verify::{Finding, FindingCode, FindingLevel, Findings, VerifyRequest};
 

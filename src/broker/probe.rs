@@ -1,4 +1,5 @@
-//! A token that only looks, at a repository that may not be bound yet.
+//! Tokens that are for no bound repository, and never leave the broker: one that only looks at a repository, and one for all
+//! that an installation reaches.
 
 use super::{
     Broker, Call,
@@ -6,9 +7,10 @@ use super::{
     error::{Error, Reason},
     refusal::Context,
     repo_token::RepoToken,
+    tokens::MintError,
 };
 use crate::{
-    domain::{AccountId, Level, Permission, Permissions, RepoId, RepoName},
+    domain::{AccountId, InstallationId, Level, Permission, Permissions, RepoId, RepoName},
     github::RepoScope,
 };
 
@@ -47,13 +49,41 @@ impl Broker {
         let context = Context { source: credential.source(), repository };
         let probe = async |scope| match self.inner.tokens.mint_for(id, scope, PROBE).await {
             Ok(minted) => Ok(RepoToken::from(minted)),
-            Err(error) => Err(self.no_token(account, id, &context, &error).await.caused_by(error)),
+            Err(error) => {
+                Err(self.no_token(account, id, Some(&context), &error).await.caused_by(error))
+            }
         };
         match (probe(RepoScope::Name(repository)).await, bound) {
             (Err(error), Some(bound)) if error.reason == Reason::RepoNotAccessible => {
                 probe(RepoScope::Ids(&[bound])).await
             }
             (probed, _) => probed,
+        }
+    }
+
+    /// A token for all that an installation reaches, with just `permissions`. Not cached, so that nothing can hand it out.
+    pub(super) async fn installation_token(
+        &self,
+        call: &Call,
+        id: InstallationId,
+        permissions: Permissions,
+    ) -> Result<RepoToken, Error> {
+        call.trail.note(|record| record.requested_permissions = Some(permissions.to_map()));
+        let minted = self.inner.tokens.mint_for(id, RepoScope::All, permissions).await;
+        let as_asked = minted.and_then(|minted| {
+            let more = minted.permissions.missing_from(permissions);
+            if more.is_empty() { Ok(minted) } else { Err(MintError::WrongScope) }
+        });
+        match as_asked {
+            Ok(minted) => {
+                let token = RepoToken::from(minted);
+                call.trail.note(|record| token.note(record));
+                Ok(token)
+            }
+            Err(error) => {
+                let refused = self.no_token(call.account(), id, None, &error).await;
+                Err(refused.caused_by(error))
+            }
         }
     }
 }

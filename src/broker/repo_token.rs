@@ -143,7 +143,8 @@ impl Broker {
             }
             Err(error) => {
                 let id = key.installation;
-                Err(self.no_token(account, id, &access.context(), &error).await.caused_by(error))
+                let context = access.context();
+                Err(self.no_token(account, id, Some(&context), &error).await.caused_by(error))
             }
         }
     }

@@ -42,6 +42,8 @@ const NAMES: [&str; 28] = [
 pub struct Permission(u8);
 
 impl Permission {
+    /// Settings of repositories, and making them.
+    pub const ADMINISTRATION: Self = Self(1);
     /// Files, commits, branches.
     pub const CONTENTS: Self = Self(7);
     /// The repository's own description; every token has it.
@@ -195,6 +197,7 @@ mod tests {
     #[test]
     fn names_match_their_bits() {
         for (constant, name) in [
+            (Permission::ADMINISTRATION, "administration"),
             (Permission::CONTENTS, "contents"),
             (Permission::METADATA, "metadata"),
             (Permission::PULL_REQUESTS, "pull_requests"),

@@ -3,8 +3,8 @@
 //! ```text
 //!  the App        people and accounts      a repository                     git                       proposals
 //!  app  tokens    users  oauth             repositories  rulesets           branches  git_data        pulls  labels
-//!   \    |                                 compare  contents                commit_on_branch          reviewers
-//!   +-jwt-+                                                                  swap_branch  snapshot     auto_merge
+//!   \    |        repository_list          compare  contents                commit_on_branch          reviewers
+//!   +-jwt-+                                new_repository                   swap_branch  snapshot     auto_merge
 //!      |                                                                            |                     |
 //!      |                 pages   fresh                                            graphql --------------- +
 //!      |                       |                                                    |
@@ -16,7 +16,7 @@
 //! ```
 //!
 //! A call returns its result, or an [`Error`] with everything that GitHub said. Reads, and what is the same done twice,
-//! are sent again after failures that may pass; commits, branches and pull requests never are.
+//! are sent again after failures that may pass; commits, branches, pull requests and new repositories never are.
 
 mod app;
 mod auto_merge;
@@ -34,10 +34,12 @@ mod graphql;
 mod headers;
 mod jwt;
 mod labels;
+mod new_repository;
 mod oauth;
 mod pages;
 mod pulls;
 mod repositories;
+mod repository_list;
 mod retry;
 mod reviewers;
 mod rules;
@@ -67,9 +69,11 @@ pub use compare::Comparison;
 pub use error::{Context, Detail, Error, Kind, Result};
 pub use git_data::{Commit, Content, NewEntry};
 pub use headers::RateLimit;
+pub use new_repository::NewRepository;
 pub use oauth::{Authorize, Code, UserTokens};
 pub use pulls::{NewPull, Pull, PullChange};
 pub use repositories::{Repository, Role};
+pub use repository_list::{RepositoryList, RepositoryPage};
 pub use reviewers::Reviewers;
 pub use rules::RefusedRule;
 pub use rulesets::{Limit, Rule};

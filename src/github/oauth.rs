@@ -162,6 +162,13 @@ impl GitHub {
         self.send(&call, Credential::Nothing).await.map(drop)
     }
 
+    /// The page on which a user sees what the OAuth App may do, and asks organizations to let it in.
+    pub fn oauth_app_page(&self) -> Result<Url> {
+        let client = self.oauth_client()?;
+        let path = ["settings", "connections", "applications", &client.client_id];
+        Ok(below(&self.inner.settings.web_url, path))
+    }
+
     fn oauth_client(&self) -> Result<&OAuthClient> {
         self.inner.settings.oauth.as_ref().ok_or_else(|| {
             Error::new(

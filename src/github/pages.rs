@@ -6,7 +6,7 @@ use super::{GitHub, call::Call, error::Result, headers};
 use crate::domain::Token;
 
 /// GitHub's largest page.
-const PAGE_SIZE: &str = "100";
+pub(super) const PAGE_SIZE: &str = "100";
 /// Pages that are read at most; nobody has 5,000 installations, and a list that does not end must.
 const MAX_PAGES: usize = 50;
 

@@ -30,6 +30,10 @@ pub struct Repository {
     pub private: bool,
     /// Its page.
     pub html_url: String,
+    /// A sentence about it; may be empty.
+    pub description: String,
+    /// When it was made, by GitHub's clock, if the host says it.
+    pub created_at: Option<OffsetDateTime>,
     /// What the user behind the credential may do there, if GitHub says so; the credential itself may be able to do less.
     pub permissions: Option<Role>,
     /// True if it was asked for by another name than it has now.
@@ -51,7 +55,7 @@ pub struct Role {
 }
 
 #[derive(Deserialize)]
-struct RepositoryJson {
+pub(super) struct RepositoryJson {
     id: i64,
     node_id: Option<String>,
     #[serde(deserialize_with = "parsed")]
@@ -66,9 +70,40 @@ struct RepositoryJson {
     private: bool,
     #[serde(default, deserialize_with = "or_default")]
     html_url: String,
-    permissions: Option<Role>,
     #[serde(default, deserialize_with = "or_default")]
+    description: String,
+    created_at: Option<String>,
+    permissions: Option<Role>,
     updated_at: Option<String>,
+}
+
+impl RepositoryJson {
+    /// What it says of a repository that was asked for by `name`.
+    fn of(self, name: &RepoName) -> Repository {
+        let moved = self.full_name != *name;
+        Repository { moved, ..Repository::from(self) }
+    }
+}
+
+impl From<RepositoryJson> for Repository {
+    fn from(json: RepositoryJson) -> Self {
+        let time = |text: Option<String>| OffsetDateTime::parse(&text?, &Rfc3339).ok();
+        Self {
+            id: RepoId(json.id),
+            node_id: json.node_id,
+            name: json.full_name,
+            default_branch: json.default_branch,
+            archived: json.archived,
+            disabled: json.disabled,
+            private: json.private,
+            html_url: json.html_url,
+            description: json.description,
+            created_at: time(json.created_at),
+            permissions: json.permissions,
+            moved: false,
+            updated_at: time(json.updated_at),
+        }
+    }
 }
 
 impl GitHub {
@@ -86,19 +121,7 @@ impl GitHub {
     pub async fn repository(&self, token: &Token, repo: &RepoName) -> Result<Repository> {
         let call = Call::get("/repos/{owner}/{repo}", self.repo_route(repo, [])).following();
         let json: RepositoryJson = self.send(&call, Some(token)).await?.read()?;
-        Ok(Repository {
-            id: RepoId(json.id),
-            node_id: json.node_id,
-            moved: json.full_name != *repo,
-            name: json.full_name,
-            default_branch: json.default_branch,
-            archived: json.archived,
-            disabled: json.disabled,
-            private: json.private,
-            html_url: json.html_url,
-            permissions: json.permissions,
-            updated_at: json.updated_at.and_then(|at| OffsetDateTime::parse(&at, &Rfc3339).ok()),
-        })
+        Ok(json.of(repo))
     }
 }
 

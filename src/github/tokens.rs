@@ -24,6 +24,8 @@ pub enum RepoScope<'a> {
     Ids(&'a [RepoId]),
     /// By name, where the id is not known yet.
     Name(&'a RepoName),
+    /// Everything that the installation reaches. Such a token never leaves the broker.
+    All,
 }
 
 /// A new installation token.
@@ -90,12 +92,13 @@ struct MintRequest<'a> {
 }
 
 impl<'a> MintRequest<'a> {
-    /// Refuses what GitHub would read as "everything".
+    /// Refuses what GitHub would read as "everything" and does not say so.
     fn new(scope: RepoScope<'a>, permissions: Permissions) -> Result<Self> {
         if permissions.is_empty() {
             return Err(Error::new(Kind::Invalid, "a token needs at least one permission"));
         }
         let (repository_ids, repositories) = match scope {
+            RepoScope::All => (None, None),
             RepoScope::Name(repo) => (None, Some([repo.name()])),
             RepoScope::Ids(ids) if (1..=MAX_REPOSITORIES).contains(&ids.len()) => {
                 (Some(ids.iter().map(|id| id.0).collect()), None)
@@ -183,6 +186,7 @@ mod tests {
                 RepoScope::Name(&repo),
                 r#"{"repositories":["shop"],"permissions":{"contents":"read"}}"#,
             ),
+            (RepoScope::All, r#"{"permissions":{"contents":"read"}}"#),
         ];
         for (scope, json) in cases {
             let request = MintRequest::new(scope, READ).unwrap();

@@ -1,7 +1,8 @@
 //! gRPC: a handler parses its request, makes one call of the broker, and translates the answer.
 //!
 //! * [`requests`], with [`fields`]: requests become domain types; every bad field is reported at once.
-//! * [`promotion`]: request and answer of OpenPromotionPr.
+//! * [`binding`]: the request of ConfigureRepo; [`connecting`]: requests that connect accounts.
+//! * [`promotion`], [`repositories`]: requests and answers of OpenPromotionPr, and of listing and creating repositories.
 //! * [`translate`]: domain types become answers.
 //! * [`status`]: the only place where an error becomes a gRPC status.
 //! * [`present`]: what of an error goes out.
@@ -11,6 +12,7 @@
 //! * [`edge`]: calls that come to no handler. [`room`]: how large a request may be.
 
 mod arrival;
+mod binding;
 mod body;
 mod call;
 mod connecting;
@@ -23,6 +25,7 @@ mod guard;
 mod present;
 mod promotion;
 mod quota;
+mod repositories;
 mod requests;
 mod room;
 mod status;

@@ -58,4 +58,14 @@ impl Broker {
         info!(%account, owner = %pat.owner_login, fingerprint = %pat.fingerprint, "personal access token stored");
         Ok(pat)
     }
+
+    /// The page on GitHub where tokens of this kind are made and changed.
+    pub(in crate::broker) fn tokens_page(&self, kind: PatKind) -> String {
+        let page = match kind {
+            PatKind::Classic => "settings/tokens",
+            PatKind::FineGrained => "settings/personal-access-tokens",
+        };
+        let web_url = self.github().web_url().as_str();
+        format!("{}/{page}", web_url.trim_end_matches('/'))
+    }
 }

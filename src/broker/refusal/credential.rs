@@ -1,10 +1,10 @@
 //! What became of a credential, and what it may not do.
 
-use super::Context;
+use super::{Context, cannot_ask};
 use crate::{
     broker::error::{Error, Reason},
     domain::{CredentialSource, Level, Permission, Permissions},
-    github,
+    github::{self, Kind},
 };
 
 /// In what GitHub says of workflow files that may not be changed.
@@ -64,12 +64,44 @@ impl Context<'_> {
         }
     }
 
-    pub(super) fn credential(&self) -> &'static str {
-        match self.source {
-            CredentialSource::AppInstallation => "the App installation's token",
-            CredentialSource::OAuthUser => "the user's authorization",
-            CredentialSource::Pat => "the personal access token",
-        }
+    fn credential(&self) -> &'static str {
+        used(self.source)
+    }
+}
+
+/// What a call was made with.
+fn used(source: CredentialSource) -> &'static str {
+    match source {
+        CredentialSource::AppInstallation => "the App installation's token",
+        CredentialSource::OAuthUser => "the user's authorization",
+        CredentialSource::Pat => "the personal access token",
+    }
+}
+
+/// Sorts a failed call that was about no one repository.
+pub(in crate::broker) fn of_account(source: CredentialSource, error: github::Error) -> Error {
+    match error.kind {
+        Kind::Unauthorized => rejected(source),
+        Kind::Suspended => suspended_as(source),
+        Kind::Forbidden | Kind::SsoRequired | Kind::NotFound => Error::new(
+            Reason::PermissionNotGranted,
+            format!("{} may not do this: {}", used(source), error.sentence()),
+        ),
+        _ => return cannot_ask(error),
+    }
+    .caused_by(error)
+}
+
+pub(super) fn rejected(source: CredentialSource) -> Error {
+    let message = format!("GitHub refuses {}; connect the account anew", used(source));
+    Error::new(Reason::CredentialRejected, message)
+}
+
+pub(super) fn suspended_as(source: CredentialSource) -> Error {
+    match source {
+        CredentialSource::AppInstallation => suspended(),
+        CredentialSource::OAuthUser => user_suspended(),
+        CredentialSource::Pat => owner_suspended(),
     }
 }
 

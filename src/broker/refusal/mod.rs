@@ -8,9 +8,13 @@ mod credential;
 mod repository;
 mod rules;
 
-pub(super) use credential::{CONNECT_AGAIN, gone, owner_suspended, suspended, user_suspended};
+pub(super) use credential::{
+    CONNECT_AGAIN, gone, of_account, owner_suspended, suspended, user_suspended,
+};
 pub(super) use repository::{ReadOnly, branch_missing, moved, read_only};
 pub(super) use rules::remedy;
+
+use credential::{rejected, suspended_as};
 
 use crate::{
     broker::error::{Error, Reason},
@@ -32,15 +36,8 @@ impl Context<'_> {
         let repository = self.repository;
         let said = error.sentence();
         let explained = match error.kind {
-            Kind::Unauthorized => Error::new(
-                Reason::CredentialRejected,
-                format!("GitHub refuses {}; connect the account anew", self.credential()),
-            ),
-            Kind::Suspended => match self.source {
-                CredentialSource::AppInstallation => suspended(),
-                CredentialSource::OAuthUser => user_suspended(),
-                CredentialSource::Pat => owner_suspended(),
-            },
+            Kind::Unauthorized => rejected(self.source),
+            Kind::Suspended => suspended_as(self.source),
             Kind::SsoRequired => {
                 let refused = Error::new(
                     Reason::SsoRequired,

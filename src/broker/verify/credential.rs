@@ -108,18 +108,10 @@ impl Check<'_> {
     fn remedy(&self, kind: UserTokenKind) -> (&'static str, String) {
         match kind {
             UserTokenKind::OAuth => ("Let the user connect GitHub again.", String::new()),
-            UserTokenKind::Pat(kind) => ("Make a new token and store it.", self.tokens_page(kind)),
+            UserTokenKind::Pat(kind) => {
+                ("Make a new token and store it.", self.broker.tokens_page(kind))
+            }
         }
-    }
-
-    /// The page on GitHub where tokens of this kind are made.
-    fn tokens_page(&self, kind: PatKind) -> String {
-        let page = match kind {
-            PatKind::Classic => "settings/tokens",
-            PatKind::FineGrained => "settings/personal-access-tokens",
-        };
-        let web_url = self.broker.github().web_url().as_str();
-        format!("{}/{page}", web_url.trim_end_matches('/'))
     }
 
     async fn note_user_token(&self, token: &UserToken, status: ConnectionStatus) {
@@ -162,7 +154,7 @@ impl Check<'_> {
             Some(_) => {
                 let message = "The token's owner may push; GitHub does not tell what the fine-grained token itself may do.";
                 let fix = "Make sure that it has Contents and Pull requests: read and write, for this repository.";
-                let page = self.tokens_page(PatKind::FineGrained);
+                let page = self.broker.tokens_page(PatKind::FineGrained);
                 self.warning(code, message, fix, &page);
             }
         }
@@ -175,7 +167,7 @@ impl Check<'_> {
         let enough = has("repo") || (public && has("public_repo"));
         if !enough {
             let fix = "Make a token with the scope `repo` and store it.";
-            let page = self.tokens_page(PatKind::Classic);
+            let page = self.broker.tokens_page(PatKind::Classic);
             self.failed(code, "The personal access token lacks the scope `repo`.", fix, &page);
             return;
         }
