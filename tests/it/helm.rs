@@ -168,6 +168,17 @@ fn webhooks_have_a_port_of_their_own_that_is_not_there_unasked() {
 }
 
 #[test]
+fn browsers_are_sent_back_to_where_the_values_say() {
+    let objects = rendered("enterprise-values.yaml", &[]);
+    let connect = config(&objects)["connect"].clone();
+    let callback = "https://broker.example.com/github/callback";
+    assert_eq!(connect["callback_url"].as_str(), Some(callback));
+    assert_eq!(connect["return_urls"][0].as_str(), Some("https://portal.example.com/github/done"));
+    let (code, said) = check("enterprise-values.yaml", &[]);
+    assert!(code == Some(0) && said.contains(&format!("callback:    {callback}\n")), "{said}");
+}
+
+#[test]
 fn the_pod_outlives_the_drain() {
     let objects = rendered("postgres-values.yaml", &[]);
     let grace = pod(&objects)["terminationGracePeriodSeconds"].as_u64();
@@ -380,6 +391,7 @@ fn the_configuration_says_what_the_values_say() {
         [server]
         listen = "0.0.0.0:50051"
         health_listen = "0.0.0.0:50052"
+        http_listen = "0.0.0.0:50053"
         [server.tls]
         certificate = "/etc/ghbroker/tls/tls.crt"
         private_key = "/etc/ghbroker/tls/tls.key"
@@ -398,6 +410,11 @@ fn the_configuration_says_what_the_values_say() {
         [github.oauth]
         client_id = "Iv1.example"
         client_secret = "/etc/ghbroker/oauth/client-secret"
+        scopes = []
+        [connect]
+        callback_url = "https://broker.example.com/github/callback"
+        return_urls = ["https://portal.example.com/github/done"]
+        fallback = false
         [auth]
         require = "both"
         [auth.service_account]

@@ -138,13 +138,23 @@ function cached(parameter, holder) {
   return holders.get(parameter);
 }
 
+/** How a route is called, as its description says in words. */
+function scheme(route) {
+  if (/ \/applications\/\{client_id\}\//.test(route)) {
+    return { name: "client id and secret", form: /^Basic [A-Za-z0-9+/]+=*$/ };
+  }
+  if (route === "POST /credentials/revoke") return { name: "absent", form: /^$/ };
+  return { name: "a bearer", form: /^Bearer \S+$/ };
+}
+
 /** What GitHub's documentation asks of every request; the description has no header parameters. */
 function wrongHeaders(found, headers, hasBody) {
   const wrong = [];
   if (!headers["user-agent"]) wrong.push("there is no User-Agent");
   if (headers.accept !== "application/vnd.github+json") wrong.push("Accept is not application/vnd.github+json");
   if (headers["x-github-api-version"] !== "2022-11-28") wrong.push("X-GitHub-Api-Version is not the one the broker is written for");
-  if (!/^Bearer \S+$/.test(headers.authorization ?? "")) wrong.push("Authorization is not a bearer");
+  const { name, form } = scheme(found.route);
+  if (!form.test(headers.authorization ?? "")) wrong.push(`Authorization is not ${name}`);
   if (hasBody && headers["content-type"] !== "application/json") wrong.push("Content-Type is not application/json");
   const installation = headers.authorization?.startsWith("Bearer ghs_");
   if (installation && !found.operation["x-github"].enabledForGitHubApps) {

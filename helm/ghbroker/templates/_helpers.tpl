@@ -80,6 +80,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and .github.oauth.clientId (not .github.oauth.existingSecret) }}
 {{- $mistakes = append $mistakes "set github.oauth.existingSecret to the Secret that holds the client secret, or leave github.oauth.clientId empty" }}
 {{- end }}
+{{- if and .connect.callbackUrl (not .github.oauth.clientId) }}
+{{- $mistakes = append $mistakes "set github.oauth.clientId: users connect GitHub by the App's OAuth client" }}
+{{- end }}
 {{- if and .webhooks.existingSecret (not .http.enabled) }}
 {{- $mistakes = append $mistakes "set http.enabled: webhooks are served there" }}
 {{- end }}
