@@ -54,7 +54,7 @@ fn read(query: &str) -> Callback {
             }
             "setup_action" => {
                 callback.requested = value == "request";
-                callback.updated = value == "update";
+                callback.changed = value == "install" || value == "update";
             }
             _ => {}
         }
@@ -94,7 +94,9 @@ fn said(outcome: Outcome) -> (StatusCode, &'static str) {
             StatusCode::OK,
             "An owner of the organization has to approve the App on GitHub. You can close this page.",
         ),
-        Outcome::Updated => (StatusCode::OK, "Your changes are noted. You can close this page."),
+        Outcome::Updated => {
+            (StatusCode::OK, "Your changes on GitHub are noted. You can close this page.")
+        }
         Outcome::Cancelled => {
             (StatusCode::OK, "GitHub was not connected, as you wished. You can close this page.")
         }

@@ -32,8 +32,8 @@ pub struct Callback {
     pub installation_id: Option<InstallationId>,
     /// True if an organization owner was asked for it.
     pub requested: bool,
-    /// True if only the installation's repositories were changed.
-    pub updated: bool,
+    /// True if an installation was made or its repositories were changed.
+    pub changed: bool,
     /// Why GitHub gave nothing: `access_denied` if the user did not want to.
     pub error: Option<String>,
 }
@@ -45,7 +45,7 @@ pub enum Outcome {
     Connected,
     /// An organization owner has to approve.
     Pending,
-    /// The installation's repositories were changed on GitHub.
+    /// An installation was changed on GitHub, or made there by somebody who was not sent from here.
     Updated,
     /// The user did not want to.
     Cancelled,
@@ -190,16 +190,16 @@ impl Broker {
         })
     }
 
-    /// GitHub sends people who have changed an installation's repositories, too, and then without a state. Nothing is
-    /// believed of that but that what was refused before may be allowed now.
+    /// GitHub sends people who have changed an installation's repositories, too, and owners who have approved what a member
+    /// asked for, and then without a state. Nothing is believed of that but that what was refused before may be allowed now.
     fn without_attempt(&self, callback: &Callback, request_id: Uuid) -> Landing {
-        if callback.updated && callback.state.is_none() {
-            if let Some(id) = callback.installation_id {
-                self.inner.tokens.forgive(id);
-            }
+        if let (true, None, Some(id)) =
+            (callback.changed, &callback.state, callback.installation_id)
+        {
+            self.inner.tokens.forgive(id);
             let outcome = Outcome::Updated;
             // The portal may know whose it is, and register it with a proof.
-            let url = self.page(None, outcome, None, callback.installation_id);
+            let url = self.page(None, outcome, None, Some(id));
             return Landing { outcome, account: None, url, request_id, error: None };
         }
         self.failed(None, None, unknown_state(), request_id)
