@@ -24,7 +24,7 @@ pub(super) fn page(status: u16, title: &str, who: Option<&str>, body: &str) -> A
         None => String::new(),
     };
     let html = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><link rel=\"icon\" href=\"data:,\"><title>{title}</title>\
          <style>{STYLE}</style></head><body><header><b>GitHub (simulated)</b><span>{who}</span></header>\
          <main><h1>{title}</h1>{body}</main></body></html>"
     );
