@@ -46,7 +46,7 @@ image: need-docker ## Build the container image (IMAGE=ghbroker:dev)
 
 clean: ## Remove everything that was built or installed here
 	$(CARGO) clean
-	rm -rf tests/octokit/node_modules
+	rm -rf tests/octokit/node_modules tests/browser/node_modules
 
 # What is missing is said before anything is built, all of it at once.
 need-toolchain:

@@ -13,6 +13,7 @@
 mod access;
 mod audit;
 mod bad_input;
+mod browser;
 mod canary;
 mod commit;
 mod configuration;

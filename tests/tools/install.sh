@@ -98,30 +98,65 @@ install_go_tool() {
     fi
 }
 
-# The lockfile's copy is the stamp.
+# npm_packages FOLDER: the lockfile's copy is the stamp.
 npm_packages() {
-    local folder=$root/tests/octokit
+    local folder=$root/tests/$1
     local stamp=$folder/node_modules/.installed-lock.json
     if cmp -s "$folder/package-lock.json" "$stamp"; then return; fi
-    say "installing Octokit (npm ci in tests/octokit)"
+    say "installing npm packages (npm ci in tests/$1)"
     (cd "$folder" && quietly npm ci --ignore-scripts --no-audit --no-fund) || return 1
     cp "$folder/package-lock.json" "$stamp"
 }
 
-install_octokit() {
-    local what="checks by Octokit and by GitHub's published schemas" major
+# install_npm FOLDER WHAT FRAGMENT...: fails where it was left out.
+install_npm() {
+    local folder=$1 what=$2 major
+    shift 2
     if ! has node || ! has npm; then
-        left_out "$what" "Node is not installed" octokit:: schemas::
-        return
+        left_out "$what" "Node is not installed" "$@"
+        return 1
     fi
     major=$(node -p 'process.versions.node.split(".")[0]')
     if [ "$major" -lt "$NODE_MAJOR" ]; then
-        left_out "$what" "Node $major is too old, $NODE_MAJOR or newer is needed" octokit:: schemas::
-    elif npm_packages; then
-        remember GHBROKER_TEST_NODE "$(command -v node)"
-    else
-        left_out "$what" "npm ci failed, see $log" octokit:: schemas::
+        left_out "$what" "Node $major is too old, $NODE_MAJOR or newer is needed" "$@"
+        return 1
+    elif ! npm_packages "$folder"; then
+        left_out "$what" "npm ci failed, see $log" "$@"
+        return 1
     fi
+    remember GHBROKER_TEST_NODE "$(command -v node)"
+}
+
+chromium_found() {
+    local name
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        if has "$name"; then
+            command -v "$name"
+            return
+        fi
+    done
+    return 1
+}
+
+install_browser() {
+    local what="checks in a browser"
+    install_npm browser "$what" browser:: || return 0
+    if ! chromium_found >/dev/null; then
+        if ! has apt-get; then
+            left_out "$what" "no Chromium found: install it" browser::
+            return
+        elif [ "$(id -u)" != 0 ] && ! has sudo; then
+            left_out "$what" "no Chromium found, and neither root nor sudo to run: apt-get install chromium" browser::
+            return
+        fi
+        say "installing Chromium (apt-get install chromium)"
+        # Without a font it shows empty boxes for letters.
+        if ! apt_install chromium fonts-dejavu-core || ! chromium_found >/dev/null; then
+            left_out "$what" "apt-get install chromium failed, see $log" browser::
+            return
+        fi
+    fi
+    remember GHBROKER_TEST_CHROMIUM "$(chromium_found)"
 }
 
 mkdir -p "$tools"
@@ -131,7 +166,9 @@ log=$tools/install.log
 : >"$tools/test.env.new"
 
 install_postgres
-install_octokit
+# Where one is left out, the next is tried.
+install_npm octokit "checks by Octokit and by GitHub's published schemas" octokit:: schemas:: || :
+install_browser
 install_go_tool grpcurl "$GRPCURL_PACKAGE" "$GRPCURL_VERSION" "grpcurl checks" grpcurl:: GHBROKER_TEST_GRPCURL
 install_go_tool helm "$HELM_PACKAGE" "$HELM_VERSION" "helm chart checks" helm:: GHBROKER_TEST_HELM
 

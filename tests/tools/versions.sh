@@ -1,5 +1,5 @@
 # The versions that the tests are written against. A change here reinstalls the tool on the next `make test`.
-# npm packages are pinned in tests/octokit/package-lock.json.
+# npm packages are pinned in tests/octokit/package-lock.json and tests/browser/package-lock.json.
 # shellcheck shell=bash disable=SC2034
 
 GRPCURL_VERSION=v1.9.3
@@ -8,7 +8,7 @@ GRPCURL_PACKAGE=github.com/fullstorydev/grpcurl/cmd/grpcurl
 HELM_VERSION=v3.22.0
 HELM_PACKAGE=helm.sh/helm/v3/cmd/helm
 
-# Octokit's own minimum.
+# The minimum of Octokit and of Playwright.
 NODE_MAJOR=20
 
 # Builds and runs the fuzz targets: `make fuzz`.

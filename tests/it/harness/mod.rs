@@ -55,6 +55,7 @@ use ghbroker::{
 use github_sim::{Options, Sim, SimClock, seed};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tonic::transport::Channel;
+use url::Url;
 
 use caller::{Authorization, Caller};
 use clock::TestClock;
@@ -91,6 +92,8 @@ struct Setup {
     /// Its callers have to prove who they are.
     door: Option<Door>,
     change: Option<Change>,
+    /// Pages of a portal that the broker sends browsers on to. GitHub sends them back to the broker itself.
+    pages: Vec<Url>,
 }
 
 /// Changes the configuration.
@@ -171,7 +174,7 @@ impl World {
         let (folder, sim) = (Arc::new(tempfile::tempdir().unwrap()), simulator(seed()).await);
         let url = format!("sqlite://{}/ghbroker.db", folder.path().display());
         let urls = Urls::of(&sim);
-        let setup = Setup { door: None, change: Some(Arc::new(change)) };
+        let setup = Setup { change: Some(Arc::new(change)), ..Setup::default() };
         Self::around(sim, urls, folder, url, setup).await
     }
 
@@ -210,8 +213,27 @@ impl World {
         let (sim, folder) = (simulator(seed).await, Arc::new(tempfile::tempdir().unwrap()));
         let url = format!("sqlite://{}/ghbroker.db", folder.path().display());
         let urls = Urls::of(&sim);
-        let setup = Setup { door: Some(door), change: None };
+        let setup = Setup { door: Some(door), ..Setup::default() };
         Self::around(sim, urls, folder, url, setup).await
+    }
+
+    /// The same for a portal with these pages: GitHub sends browsers and webhooks to the broker's HTTP port.
+    pub async fn with_pages(seed: seed::Seed, door: Option<Door>, pages: &[Url]) -> Self {
+        let (sim, folder) = (simulator(seed).await, Arc::new(tempfile::tempdir().unwrap()));
+        let url = format!("sqlite://{}/ghbroker.db", folder.path().display());
+        let urls = Urls::of(&sim);
+        let setup = Setup { door, change: None, pages: pages.to_vec() };
+        let world = Self::around(sim, urls, folder, url, setup).await;
+        let callback = world.callback();
+        world.sim.set_app_urls(APP_ID, &[callback.as_str()], Some(callback.as_str()));
+        let webhooks = format!("{}/webhooks/github", world.http);
+        world.sim.set_webhook(APP_ID, &webhooks, WEBHOOK_SECRET);
+        world
+    }
+
+    /// Where browsers come back to the broker.
+    pub fn callback(&self) -> Url {
+        callback_of(&self.http)
     }
 
     async fn around(
@@ -503,12 +525,20 @@ async fn run(
         grpc: listeners.grpc.local_addr().unwrap().to_string(),
         http: format!("http://{http}"),
     };
+    if !setup.pages.is_empty() {
+        config.connecting.callback_url = Some(callback_of(&ports.http));
+        config.connecting.return_urls = setup.pages.clone();
+    }
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {
         drop(stopped.await);
     };
     let running = tokio::spawn(app::run(config, listeners, Arc::new(clock.clone()), shutdown));
     (stop, running, ports)
+}
+
+fn callback_of(http: &str) -> Url {
+    format!("{http}/github/callback").parse().unwrap()
 }
 
 /// Where a broker listens.

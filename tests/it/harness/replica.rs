@@ -49,7 +49,7 @@ impl World {
             change.iter().for_each(|change| change(config));
             config.audit = Target::File(audit.clone());
         };
-        Setup { door: None, change: Some(Arc::new(changed)) }
+        Setup { change: Some(Arc::new(changed)), ..Setup::default() }
     }
 }
 
