@@ -21,6 +21,7 @@ mod connect;
 mod docs;
 mod engine;
 mod errors;
+mod flow_project_upgrade;
 mod grpcurl;
 mod harden;
 mod harness;

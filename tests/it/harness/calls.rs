@@ -3,7 +3,7 @@
 use ghbroker::proto::*;
 use tonic::{Response, Status};
 
-use super::World;
+use super::{World, caller::Caller};
 
 macro_rules! calls {
     ($($service:ident.$rpc:ident($request:ident) -> $answer:ident;)*) => {
@@ -31,6 +31,33 @@ calls! {
     admin.list_connections(ListConnectionsRequest) -> ListConnectionsResponse;
     admin.list_repositories(ListRepositoriesRequest) -> ListRepositoriesResponse;
     admin.create_repository(CreateRepositoryRequest) -> CreateRepositoryResponse;
+    admin.set_credential_enabled(SetCredentialEnabledRequest) -> SetCredentialEnabledResponse;
+    admin.disconnect(DisconnectRequest) -> DisconnectResponse;
+}
+
+macro_rules! calls_of_a_service {
+    ($($service:ident.$rpc:ident($request:ident) -> $answer:ident;)*) => {
+        impl Caller {
+            $(pub async fn $rpc(&self, request: $request) -> Result<$answer, Status> {
+                self.$service().$rpc(request).await.map(Response::into_inner)
+            })*
+        }
+    };
+}
+
+// Those that stories make.
+calls_of_a_service! {
+    broker.set_pat(SetPatRequest) -> SetPatResponse;
+    broker.verify_repo(VerifyRepoRequest) -> VerifyRepoResponse;
+    broker.get_repo_token(GetRepoTokenRequest) -> GetRepoTokenResponse;
+    broker.commit_files(CommitFilesRequest) -> CommitFilesResponse;
+    broker.open_promotion_pr(OpenPromotionPrRequest) -> OpenPromotionPrResponse;
+    broker.report_rejected_token(ReportRejectedTokenRequest) -> ReportRejectedTokenResponse;
+    admin.configure_repo(ConfigureRepoRequest) -> ConfigureRepoResponse;
+    admin.get_connection(GetConnectionRequest) -> GetConnectionResponse;
+    admin.begin_installation(BeginInstallationRequest) -> BeginInstallationResponse;
+    admin.begin_o_auth(BeginOAuthRequest) -> BeginOAuthResponse;
+    admin.list_connections(ListConnectionsRequest) -> ListConnectionsResponse;
     admin.set_credential_enabled(SetCredentialEnabledRequest) -> SetCredentialEnabledResponse;
     admin.disconnect(DisconnectRequest) -> DisconnectResponse;
 }

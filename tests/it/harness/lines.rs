@@ -49,7 +49,8 @@ impl Lines {
         self.text().lines().filter(|line| line.contains(&message)).map(str::to_owned).collect()
     }
 
-    fn text(&self) -> String {
+    /// All of them.
+    pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }

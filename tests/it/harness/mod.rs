@@ -9,6 +9,7 @@
 //! * [`person`]: what people do on GitHub itself.
 //! * [`program`]: the real program. [`replica`]: another broker on the same database.
 //! * [`pki`]: authorities, and certificates by them. [`tokens_of_kubernetes`]: a cluster, and tokens by it.
+//! * [`story`]: a flow of the product from its beginning to the operator's look at the audit.
 //! * [`door`]: what stands before a broker whose callers have to prove who they are, and a [`caller`] before it.
 
 pub mod caller;
@@ -24,6 +25,7 @@ pub mod program;
 pub mod replica;
 mod rows;
 pub mod status;
+pub mod story;
 pub mod tokens_of_kubernetes;
 
 use std::{
@@ -210,10 +212,20 @@ impl World {
 
     /// The same with a broker whose callers come by a door: the world's own as `set-up`.
     pub async fn guarded(seed: seed::Seed, door: Door) -> Self {
+        Self::guarded_and_configured(seed, door, |_| {}).await
+    }
+
+    /// The same with another configuration of the broker, too.
+    pub async fn guarded_and_configured(
+        seed: seed::Seed,
+        door: Door,
+        change: impl Fn(&mut Config) + Send + Sync + 'static,
+    ) -> Self {
         let (sim, folder) = (simulator(seed).await, Arc::new(tempfile::tempdir().unwrap()));
         let url = format!("sqlite://{}/ghbroker.db", folder.path().display());
         let urls = Urls::of(&sim);
-        let setup = Setup { door: Some(door), ..Setup::default() };
+        let change: Option<Change> = Some(Arc::new(change));
+        let setup = Setup { door: Some(door), change, ..Setup::default() };
         Self::around(sim, urls, folder, url, setup).await
     }
 
