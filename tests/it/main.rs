@@ -22,6 +22,7 @@ mod docs;
 mod engine;
 mod errors;
 mod flow_project_upgrade;
+mod flow_ticket_sandbox;
 mod grpcurl;
 mod harden;
 mod harness;

@@ -58,14 +58,14 @@ async fn world(required: &str) -> World {
 }
 
 /// A machine of its own: an empty home, a folder to work in, and what shows who it is.
-struct Sandbox {
+pub struct Sandbox {
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
 }
 
 impl Sandbox {
     /// It shows the certificate of `name`.
-    fn with_certificate(world: &World, name: &str) -> Self {
+    pub fn with_certificate(world: &World, name: &str) -> Self {
         let mut sandbox = Self::anonymous(world);
         let issued = world.door().certificate(name);
         for (variable, file, text) in [
@@ -107,7 +107,7 @@ impl Sandbox {
         self.variables.retain(|(name, _)| name != variable);
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -119,7 +119,7 @@ impl Sandbox {
     }
 
     /// A program of the sandbox, with what it reads.
-    async fn run(&self, program: &str, arguments: &[&str], input: &str) -> Output {
+    pub async fn run(&self, program: &str, arguments: &[&str], input: &str) -> Output {
         let ours = Path::new(env!("CARGO_BIN_EXE_ghbroker")).parent().unwrap();
         let path = format!("{}:{}", ours.display(), std::env::var("PATH").unwrap());
         let mut child = Command::new(program)
@@ -153,11 +153,11 @@ impl Sandbox {
     }
 
     /// What the helper says to `get` for this host, with further lines.
-    async fn get(&self, sim: &Sim, more: &str) -> Said {
+    pub async fn get(&self, sim: &Sim, more: &str) -> Said {
         self.ghbroker(&["git-credential", "get"], &format!("{}{more}", description(sim))).await
     }
 
-    async fn git(&self, arguments: &[&str]) -> Said {
+    pub async fn git(&self, arguments: &[&str]) -> Said {
         Said::of(self.run("git", arguments, "").await)
     }
 
@@ -174,14 +174,14 @@ impl Sandbox {
     }
 
     /// Makes the program git's helper, as the page says.
-    async fn configure(&self, sim: &Sim) {
+    pub async fn configure(&self, sim: &Sim) {
         let setting = format!("credential.{}.helper", sim.web_url());
         let said = self.git(&["config", "--global", &setting, "!ghbroker git-credential"]).await;
         assert!(said.ok, "{said:?}");
     }
 
     /// Every file that is there now and has this text in it.
-    fn holding(&self, text: &str) -> Vec<PathBuf> {
+    pub fn holding(&self, text: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![self.path("home"), self.path("work")];
         while let Some(folder) = folders.pop() {
@@ -204,15 +204,15 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 
 /// What a program said.
 #[derive(Debug)]
-struct Said {
-    ok: bool,
+pub struct Said {
+    pub ok: bool,
     code: Option<i32>,
-    out: String,
-    err: String,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let (ok, code) = (output.status.success(), output.status.code());
         Self { ok, code, out: text(output.stdout), err: text(output.stderr) }
@@ -220,7 +220,7 @@ impl Said {
 
     /// The value of a line `key=value`.
     #[track_caller]
-    fn value(&self, key: &str) -> &str {
+    pub fn value(&self, key: &str) -> &str {
         let line = |line: &'_ str| line.starts_with(&format!("{key}="));
         let found = self.out.lines().find(|text| line(text));
         &found.unwrap_or_else(|| panic!("no {key} in {self:?}"))[key.len() + 1..]
