@@ -58,6 +58,7 @@ calls_of_a_service! {
     admin.begin_installation(BeginInstallationRequest) -> BeginInstallationResponse;
     admin.begin_o_auth(BeginOAuthRequest) -> BeginOAuthResponse;
     admin.list_connections(ListConnectionsRequest) -> ListConnectionsResponse;
+    admin.list_repositories(ListRepositoriesRequest) -> ListRepositoriesResponse;
     admin.set_credential_enabled(SetCredentialEnabledRequest) -> SetCredentialEnabledResponse;
     admin.disconnect(DisconnectRequest) -> DisconnectResponse;
 }

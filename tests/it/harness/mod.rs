@@ -6,12 +6,13 @@
 //! * [`git`]: the real git.
 //! * [`lines`]: what is logged.
 //! * [`liar`]: a GitHub that does not tell the truth.
-//! * [`person`]: what people do on GitHub itself.
+//! * [`person`]: what people do on GitHub itself. [`browser`]: its pages.
 //! * [`program`]: the real program. [`replica`]: another broker on the same database.
 //! * [`pki`]: authorities, and certificates by them. [`tokens_of_kubernetes`]: a cluster, and tokens by it.
 //! * [`story`]: a flow of the product from its beginning to the operator's look at the audit.
 //! * [`door`]: what stands before a broker whose callers have to prove who they are, and a [`caller`] before it.
 
+pub mod browser;
 pub mod caller;
 mod calls;
 pub mod clock;
