@@ -114,15 +114,22 @@ impl Rule {
                 &[GetRepoToken, ReportRejectedToken, CommitFiles, OpenPromotionPr, VerifyRepo]
             }
             Some("admin") => &[
+                BeginInstallation,
                 RegisterInstallation,
+                BeginOAuth,
+                CompleteOAuth,
                 SetPat,
                 VerifyRepo,
+                ListRepositories,
+                CreateRepository,
                 ConfigureRepo,
+                SetCredentialEnabled,
                 GetConnection,
+                ListConnections,
                 Disconnect,
                 ServerReflection,
             ],
-            Some("operator") => &[VerifyRepo, GetConnection, ServerReflection],
+            Some("operator") => &[VerifyRepo, GetConnection, ListConnections, ServerReflection],
             Some(other) => panic!("a role that nobody knows: {other:?}"),
         };
         of_role.contains(&method)

@@ -39,6 +39,7 @@ mod postgres;
 mod promote;
 mod quotas;
 mod refusals;
+mod repositories;
 mod sandbox;
 mod schemas;
 mod serve;

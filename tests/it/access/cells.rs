@@ -29,6 +29,13 @@ ReportRejectedToken     yes       yes        no     no        no      no        
 ConfigureRepo           no        no         yes    no        no      no        who?
 GetConnection           no        no         yes    yes       yes     no        who?
 Disconnect              no        no         yes    no        no      no        who?
+BeginInstallation       no        no         yes    no        no      no        who?
+BeginOAuth              no        no         yes    no        no      no        who?
+CompleteOAuth           no        no         yes    no        no      no        who?
+ListRepositories        no        no         yes    no        no      no        who?
+CreateRepository        no        no         yes    no        no      no        who?
+SetCredentialEnabled    no        no         yes    no        no      no        who?
+ListConnections         no        no         yes    yes       no      no        who?
 Reflection.v1           no        no         yes    yes       no      no        who?
 Reflection.v1alpha      no        no         yes    yes       no      no        who?
 Health                  yes       yes        yes    yes       yes     yes       who?
@@ -38,7 +45,7 @@ Health                  yes       yes        yes    yes       yes     yes       
 const ALLOWED: [&str; 2] = ["ours-connected", "ours-absent"];
 const FORBIDDEN: [&str; 2] = ["theirs-connected", "theirs-absent"];
 /// RPCs that write into the audit before they begin.
-const CHANGING: [&str; 7] = [
+const CHANGING: [&str; 12] = [
     "RegisterInstallation",
     "SetPat",
     "CommitFiles",
@@ -46,6 +53,11 @@ const CHANGING: [&str; 7] = [
     "ReportRejectedToken",
     "ConfigureRepo",
     "Disconnect",
+    "BeginInstallation",
+    "BeginOAuth",
+    "CompleteOAuth",
+    "CreateRepository",
+    "SetCredentialEnabled",
 ];
 
 fn rules() -> String {
@@ -62,13 +74,28 @@ fn absent(rpc: &str) -> Option<(Code, &'static str)> {
     match rpc {
         // Its installation is the one of `ours-connected`.
         "RegisterInstallation" => Some((Code::AlreadyExists, "INSTALLATION_TAKEN")),
-        "SetPat" | "ReportRejectedToken" | "Disconnect" => None,
+        "SetPat" | "ReportRejectedToken" | "Disconnect" | "BeginInstallation" => None,
+        "BeginOAuth" | "CompleteOAuth" => connected(rpc),
         _ => Some((Code::NotFound, "ACCOUNT_NOT_CONNECTED")),
     }
 }
 
+/// What it is answered for one that is.
+fn connected(rpc: &str) -> Option<(Code, &'static str)> {
+    let reason = match rpc {
+        // There is no `connect.callback_url`.
+        "BeginOAuth" => "APP_NOT_CONFIGURED",
+        // Nobody has begun what it would complete.
+        "CompleteOAuth" => "STATE_UNKNOWN",
+        // It would, with Administration.
+        "CreateRepository" => "PERMISSION_NOT_GRANTED",
+        _ => return None,
+    };
+    Some((Code::FailedPrecondition, reason))
+}
+
 fn is_for_an_account(rpc: &str) -> bool {
-    rpc != "Health" && !rpc.starts_with("Reflection")
+    rpc != "Health" && rpc != "ListConnections" && !rpc.starts_with("Reflection")
 }
 
 /// Name of an RPC in the audit.
@@ -188,11 +215,11 @@ impl Lab {
 
     /// A call that is let in, for an account that is connected or not.
     async fn let_in(&mut self, at: usize, rpc: &str, account: &str) {
-        let connected = account == ALLOWED[0];
+        let is_connected = account == ALLOWED[0];
         let account =
-            if connected { account.to_owned() } else { format!("{account}-{}", self.calls) };
+            if is_connected { account.to_owned() } else { format!("{account}-{}", self.calls) };
         self.calls += 1;
-        let expected = if connected { None } else { absent(rpc) };
+        let expected = if is_connected { connected(rpc) } else { absent(rpc) };
         let mut line =
             json!({ "decision": "allow", "rule": self.columns[at].name, "account": account });
         let mut lines = Vec::new();
