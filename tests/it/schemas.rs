@@ -121,6 +121,29 @@ async fn look(world: &mut World, account: &str) {
     world.broker.get_repo_token(request).await.unwrap();
 }
 
+/// What a portal does before: lets people choose among repositories, or begin with a new one of `owner`.
+async fn choose(world: &World, account: &str, owner: &str) {
+    let request = proto::ListRepositoriesRequest { account: account.into(), ..Default::default() };
+    let listed = world.list_repositories(request).await.unwrap();
+    assert!(!listed.repositories.is_empty());
+    for (name, public) in [("begun", false), ("shown", true)] {
+        let request = proto::CreateRepositoryRequest {
+            account: account.into(),
+            repository: format!("{owner}/{name}"),
+            description: if public { String::new() } else { "Begun here".to_owned() },
+            public,
+        };
+        world.create_repository(request).await.unwrap();
+    }
+    let request = proto::CreateRepositoryRequest {
+        account: account.into(),
+        repository: format!("{owner}/begun"),
+        ..Default::default()
+    };
+    let status = world.create_repository(request).await.unwrap_err();
+    assert_reason(&status, Code::AlreadyExists, "REPO_EXISTS");
+}
+
 async fn commit(
     world: &World,
     account: &str,
@@ -204,6 +227,11 @@ async fn every_rpc_by_installation() {
         ..Default::default()
     };
     world.broker.register_installation(request).await.unwrap();
+    let granted = ["administration", "contents", "issues", "pull_requests"];
+    let granted = granted.map(|name| (name, Level::Write));
+    let granted = granted.into_iter().chain([("metadata", Level::Read)]);
+    world.sim.set_installation_permissions(INSTALLATION as u64, granted);
+    choose(&world, ACCOUNT, "acme").await;
     look(&mut world, ACCOUNT).await;
     commit_both_ways(&world, ACCOUNT).await;
     world.sim.allow_auto_merge(REPO, true);
@@ -227,6 +255,8 @@ async fn every_rpc_by_installation() {
         ("GET /user/installations", 1),
         (MINT, 3),
         ("DELETE /installation/token", 1),
+        ("GET /installation/repositories", 2),
+        ("POST /orgs/{org}/repos", 3),
         ("GET /repos/{owner}/{repo}", 2),
         ("GET /repos/{owner}/{repo}/rules/branches/{branch}", 1),
         ("GET /repos/{owner}/{repo}/git/ref/{ref}", 2),
@@ -259,6 +289,8 @@ async fn every_rpc_by_personal_token() {
     let token = world.sim.add_pat(&pat).unwrap();
     let request = proto::SetPatRequest { account: PAT_ACCOUNT.into(), token };
     world.broker.set_pat(request).await.unwrap();
+    choose(&world, PAT_ACCOUNT, "alice").await;
+    choose(&world, PAT_ACCOUNT, "acme").await;
     look(&mut world, PAT_ACCOUNT).await;
     commit_both_ways(&world, PAT_ACCOUNT).await;
     assert!(promote(&world, PAT_ACCOUNT, "By a person").await.created);
@@ -267,6 +299,9 @@ async fn every_rpc_by_personal_token() {
     assert_eq!(report.passed, [""; 0]);
     report.assert_clean(&[
         ("GET /user", 2),
+        ("GET /user/repos", 2),
+        ("POST /user/repos", 3),
+        ("POST /orgs/{org}/repos", 3),
         ("GET /repos/{owner}/{repo}", 2),
         ("GRAPHQL createCommitOnBranch", 1),
         ("POST /repos/{owner}/{repo}/git/commits", 1),
