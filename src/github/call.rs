@@ -68,8 +68,10 @@ pub(super) struct Call {
     pub(super) upload: bool,
     /// True if it follows a repository that has moved.
     pub(super) follows: bool,
-    /// True for everything but the OAuth endpoint of the web site.
+    /// True for everything but what is of the web site.
     pub(super) api: bool,
+    /// True if the body of its answer is not read: that it succeeds is the answer.
+    pub(super) unread: bool,
 }
 
 #[derive(Clone)]
@@ -114,6 +116,7 @@ impl Call {
             upload: false,
             follows: false,
             api: true,
+            unread: false,
         }
     }
 
@@ -133,6 +136,16 @@ impl Call {
         self.body = Some(Body { media_type: "application/x-www-form-urlencoded", bytes });
         self.api = false;
         self
+    }
+
+    /// To the web site instead of the API.
+    pub(super) fn of_the_web_site(self) -> Self {
+        Self { api: false, ..self }
+    }
+
+    /// Without the body of its answer.
+    pub(super) fn unread(self) -> Self {
+        Self { unread: true, ..self }
     }
 
     /// With the time that file content takes.

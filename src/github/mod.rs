@@ -4,7 +4,7 @@
 //!  the App        people and accounts      a repository                     git                       proposals
 //!  app  tokens    users  oauth             repositories  rulesets           branches  git_data        pulls  labels
 //!   \    |        repository_list          compare  contents                commit_on_branch          reviewers
-//!   +-jwt-+                                new_repository                   swap_branch  snapshot     auto_merge
+//!   +-jwt-+                                new_repository  probes           swap_branch  snapshot     auto_merge
 //!      |                                                                            |                     |
 //!      |                 pages   fresh                                            graphql --------------- +
 //!      |                       |                                                    |
@@ -37,6 +37,7 @@ mod labels;
 mod new_repository;
 mod oauth;
 mod pages;
+mod probes;
 mod pulls;
 mod repositories;
 mod repository_list;
@@ -71,6 +72,7 @@ pub use git_data::{Commit, Content, NewEntry};
 pub use headers::RateLimit;
 pub use new_repository::NewRepository;
 pub use oauth::{Authorize, Code, UserTokens};
+pub use probes::Probe;
 pub use pulls::{NewPull, Pull, PullChange};
 pub use repositories::{Repository, Role};
 pub use repository_list::{RepositoryList, RepositoryPage};

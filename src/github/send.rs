@@ -94,7 +94,11 @@ impl GitHub {
             self.inner.clock.learn(date);
         }
         let status = response.status();
-        let body = read(call, &mut response, self.inner.settings.limits.max_body).await;
+        let body = if call.unread && status.is_success() {
+            Ok(Vec::new())
+        } else {
+            read(call, &mut response, self.inner.settings.limits.max_body).await
+        };
         let headers = std::mem::take(response.headers_mut());
         if status.is_success() {
             let body = body?.into();

@@ -8,7 +8,7 @@ use crate::{
         error::Error,
         refusal,
     },
-    domain::{ConnectionStatus, InstallationId, Level, PatKind, Permission, Permissions},
+    domain::{ConnectionStatus, InstallationId, Level, PatKind, Permission, Permissions, Token},
     github::{Kind, Repository},
 };
 
@@ -23,8 +23,8 @@ pub(super) enum Granted {
     App(Permissions, String),
     /// The scopes of a classic token.
     Scopes(Vec<String>),
-    /// GitHub does not say what a fine-grained token may do.
-    Unknown,
+    /// GitHub does not say.
+    Unsaid(UserTokenKind),
 }
 
 impl Check<'_> {
@@ -100,7 +100,7 @@ impl Check<'_> {
             }
             // An OAuth App's token has scopes, a GitHub App's has none.
             (UserTokenKind::OAuth, Some(scopes)) if !scopes.is_empty() => Granted::Scopes(scopes),
-            _ => Granted::Unknown,
+            (kind, _) => Granted::Unsaid(kind),
         }))
     }
 
@@ -121,7 +121,11 @@ impl Check<'_> {
     }
 
     /// What can be said of a repository that cannot be seen is said, too: a lacking permission may be why.
-    pub(super) fn permissions(&mut self, granted: &Granted, repository: Option<&Repository>) {
+    pub(super) async fn permissions(
+        &mut self,
+        granted: &Granted,
+        resolved: Option<&(Token, Repository)>,
+    ) -> Result<(), Error> {
         let code = FindingCode::PermissionsGranted;
         match granted {
             Granted::App(permissions, page) => {
@@ -141,23 +145,14 @@ impl Check<'_> {
                     );
                 }
             }
-            Granted::Scopes(scopes) => self.scopes(scopes, repository),
-            Granted::Unknown => self.fine_grained(repository),
-        }
-    }
-
-    fn fine_grained(&mut self, repository: Option<&Repository>) {
-        let code = FindingCode::PermissionsGranted;
-        match repository {
-            None => {}
-            Some(repository) if !may_push(repository) => self.no_push(repository),
-            Some(_) => {
-                let message = "The token's owner may push; GitHub does not tell what the fine-grained token itself may do.";
-                let fix = "Make sure that it has Contents and Pull requests: read and write, for this repository.";
-                let page = self.broker.tokens_page(PatKind::FineGrained);
-                self.warning(code, message, fix, &page);
+            Granted::Scopes(scopes) => self.scopes(scopes, resolved.map(|(_, found)| found)),
+            Granted::Unsaid(kind) => {
+                if let Some((token, repository)) = resolved {
+                    self.unsaid(*kind, token, repository).await?;
+                }
             }
         }
+        Ok(())
     }
 
     fn scopes(&mut self, scopes: &[String], repository: Option<&Repository>) {
@@ -175,16 +170,17 @@ impl Check<'_> {
             None => {}
             Some(repository) if !may_push(repository) => self.no_push(repository),
             Some(_) => {
-                let message = "The token has the scope it needs, and its owner may push.";
-                self.ok(
-                    code,
-                    with_workflows(message.to_owned(), has("workflow"), "the scope `workflow`"),
+                let message = format!(
+                    "The token has the scopes {}, and its owner may push.{}",
+                    scopes.join(", "),
+                    unneeded(scopes)
                 );
+                self.ok(code, with_workflows(message, has("workflow"), "the scope `workflow`"));
             }
         }
     }
 
-    fn no_push(&mut self, repository: &Repository) {
+    pub(super) fn no_push(&mut self, repository: &Repository) {
         let message = format!("The token's owner may not push to {}.", repository.name);
         let fix = "Give the user write access to the repository.";
         self.failed(
@@ -196,7 +192,7 @@ impl Check<'_> {
     }
 }
 
-fn what(kind: UserTokenKind) -> &'static str {
+pub(super) fn what(kind: UserTokenKind) -> &'static str {
     match kind {
         UserTokenKind::OAuth => "the authorization",
         UserTokenKind::Pat(_) => "the personal access token",
@@ -204,9 +200,19 @@ fn what(kind: UserTokenKind) -> &'static str {
 }
 
 /// At the beginning of a sentence.
-fn capital(text: &str) -> String {
+pub(super) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// GitHub gives the broker's commits their author: the owner's name, with the address that the owner shows or the one that GitHub
+/// keeps for that. So nothing of the broker's reads addresses, and no binding needs to.
+fn unneeded(scopes: &[String]) -> &'static str {
+    if scopes.iter().any(|scope| scope == "user:email") {
+        " It does not need `user:email`: the broker reads no addresses."
+    } else {
+        ""
+    }
 }
 
 /// Workflow files take more than all others, which not everybody grants.
@@ -218,6 +224,6 @@ fn with_workflows(message: String, granted: bool, what: &str) -> String {
 }
 
 /// A host that does not say what the user may do is believed to allow it; a commit would tell.
-fn may_push(repository: &Repository) -> bool {
+pub(super) fn may_push(repository: &Repository) -> bool {
     repository.permissions.as_ref().is_none_or(|role| role.push)
 }

@@ -1,12 +1,13 @@
 //! VerifyRepo: "save and test". Tries out what the credential can do, without side effects.
 //!
-//! * [`credential`]: does GitHub accept it, and what does it grant.
+//! * [`credential`]: does GitHub accept it, and what does it grant. [`unsaid`]: what GitHub does not say of it, tried out.
 //! * [`repository`]: does the repository resolve, are its branches there.
 //! * [`rules`]: do the staging branch's rules let the broker commit, and what.
 
 mod credential;
 mod repository;
 mod rules;
+mod unsaid;
 
 use super::{Broker, Call, access::not_bound, credential::Credential, error::Error};
 use crate::{
@@ -126,7 +127,7 @@ impl Check<'_> {
     ) -> Result<Option<Repository>, Error> {
         let Some(granted) = self.credential(credential).await? else { return Ok(None) };
         let resolved = self.resolve(credential, name).await?;
-        self.permissions(&granted, resolved.as_ref().map(|(_, repository)| repository));
+        self.permissions(&granted, resolved.as_ref()).await?;
         let Some((token, repository)) = resolved else { return Ok(None) };
         self.branches(&token, &repository, credential.source()).await?;
         Ok(Some(repository))

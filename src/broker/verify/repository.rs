@@ -63,9 +63,19 @@ impl Check<'_> {
                 );
                 return Ok(None);
             }
-            Err(error)
-                if matches!(error.kind, Kind::NotFound | Kind::Forbidden | Kind::ReadOnly) =>
-            {
+            // What an organization does not let in: classic tokens, addresses that are not on its list.
+            Err(error) if error.kind == Kind::Forbidden => {
+                let message = format!("{} does not let it in: {}", name.owner(), error.sentence());
+                self.failed(
+                    FindingCode::OrganizationApproves,
+                    message,
+                    "Use what the organization allows, or ask one of its owners.",
+                    "",
+                );
+                return Ok(None);
+            }
+            Err(error) if matches!(error.kind, Kind::NotFound | Kind::ReadOnly) => {
+                let is_hidden = error.kind == Kind::NotFound;
                 let context = Context { source: credential.source(), repository: name };
                 let refused = context.explain(error);
                 self.failed(
@@ -74,6 +84,9 @@ impl Check<'_> {
                     "Check the name, and the credential's access to it.",
                     "",
                 );
+                if let (Credential::User(user), true) = (credential, is_hidden) {
+                    self.may_wait_for_approval(user.kind, name.owner());
+                }
                 return Ok(None);
             }
             Err(error) => return Err(refusal::cannot_ask(error)),

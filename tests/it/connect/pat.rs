@@ -7,8 +7,8 @@ use github_sim::{Effect, Fault, Level, seed};
 use time::Duration;
 use tonic::Code;
 
-use super::{bind, connection, installed, pat, token};
-use crate::harness::{ACCOUNT, INSTALLATION, REPO, World, status::assert_reason};
+use super::{bind, connection, disconnect, installed, pat, token};
+use crate::harness::{ACCOUNT, INSTALLATION, REPO, World, status::assert_reason, write};
 
 fn classic() -> seed::Pat {
     seed::Pat { scopes: vec!["repo".into(), "workflow".into()], ..Default::default() }
@@ -177,4 +177,85 @@ async fn a_stored_token_outlives_a_restart_and_lies_nowhere_in_the_clear() {
         assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()));
     }
     assert!(files > 0, "the database is in this folder");
+}
+
+#[tokio::test]
+async fn the_old_token_is_refused_at_once_on_every_replica() {
+    let world = World::start().await;
+    let (old, new) = (world.pat(classic()), world.pat(classic()));
+    world.set_pat(pat(ACCOUNT, &old)).await.unwrap();
+    world.configure_repo(bind(ACCOUNT, REPO)).await.unwrap();
+    let replica = world.replica().await;
+    let there = async || {
+        let request = GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
+        replica.broker.clone().get_repo_token(request).await.map(tonic::Response::into_inner)
+    };
+    assert_eq!(there().await.unwrap().token, old);
+    world.set_pat(pat(ACCOUNT, &new)).await.unwrap();
+    assert_eq!(there().await.unwrap().token, new);
+    switch(&world, false).await;
+    let refused = there().await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, "CREDENTIAL_DISABLED");
+    switch(&world, true).await;
+    assert_eq!(there().await.unwrap().token, new);
+    disconnect(&world, ACCOUNT).await;
+    assert_reason(&there().await.unwrap_err(), Code::NotFound, "ACCOUNT_NOT_CONNECTED");
+}
+
+async fn switch(world: &World, enabled: bool) {
+    let source = CredentialSource::Pat.into();
+    let request =
+        SetCredentialEnabledRequest { account: ACCOUNT.into(), source, enabled: Some(enabled) };
+    world.set_credential_enabled(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_is_switched_off_stays_so_and_is_the_same_afterwards() {
+    let mut world = World::start().await;
+    let secret = world.pat(classic());
+    let stored = world.set_pat(pat(ACCOUNT, &secret)).await.unwrap().pat;
+    world.configure_repo(bind(ACCOUNT, REPO)).await.unwrap();
+    switch(&world, false).await;
+    for restarted in [false, true] {
+        if restarted {
+            world.restart().await;
+        }
+        let refused = token(&world, ACCOUNT).await.unwrap_err();
+        assert_reason(&refused, Code::FailedPrecondition, "CREDENTIAL_DISABLED");
+        let refused = world.commit("Not now", vec![write("a.sql", "select 1\n")]).await;
+        assert_reason(&refused.unwrap_err(), Code::FailedPrecondition, "CREDENTIAL_DISABLED");
+        let seen = connection(&world, ACCOUNT).await.unwrap();
+        assert_eq!(seen.effective_source(), CredentialSource::Unspecified);
+        assert_eq!(seen.pat.unwrap().status(), ConnectionStatus::Disabled);
+    }
+    switch(&world, true).await;
+    world.restart().await;
+    assert_eq!(token(&world, ACCOUNT).await.unwrap().token, secret);
+    assert_eq!(connection(&world, ACCOUNT).await.unwrap().pat, stored);
+
+    // A new one is a decision to use it.
+    switch(&world, false).await;
+    let new = world.pat(classic());
+    world.set_pat(pat(ACCOUNT, &new)).await.unwrap();
+    assert_eq!(token(&world, ACCOUNT).await.unwrap().token, new);
+}
+
+#[tokio::test]
+async fn a_token_that_ends_within_14_days_is_warned_of_until_it_is_renewed() {
+    let world = World::start().await;
+    let end = world.now() + Duration::days(15);
+    let secret = world.pat(seed::Pat { expires_at: Some(end), ..classic() });
+    world.set_pat(pat(ACCOUNT, &secret)).await.unwrap();
+    let warnings = async || connection(&world, ACCOUNT).await.unwrap().warnings;
+    assert_eq!(warnings().await, [""; 0]);
+    world.advance(std::time::Duration::from_secs(24 * 3600 + 1));
+    let warned = warnings().await;
+    for told in ["alice", &end.date().to_string(), &secret[secret.len() - 4..], "SetPat"] {
+        assert!(warned.len() == 1 && warned[0].contains(told), "{told}: {warned:?}");
+    }
+    assert!(!warned[0].contains(&secret[..20]));
+    let later = world.now() + Duration::days(90);
+    let renewed = world.pat(seed::Pat { expires_at: Some(later), ..classic() });
+    world.set_pat(pat(ACCOUNT, &renewed)).await.unwrap();
+    assert_eq!(warnings().await, [""; 0]);
 }

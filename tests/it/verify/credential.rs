@@ -1,14 +1,15 @@
 //! CREDENTIAL_VALID, PERMISSIONS_GRANTED and ORGANIZATION_APPROVES.
 
 use ghbroker::proto::*;
-use github_sim::{Level, seed};
+use github_sim::{Effect, Fault, Level, seed};
 use time::Duration;
+use tonic::Code;
 
 use FindingCode::{CredentialValid, OrganizationApproves, PermissionsGranted};
 use FindingLevel::{Failed, Ok, Warning};
 
 use super::{classic, connected_by, found, verify, verify_named};
-use crate::harness::{ACCOUNT, INSTALLATION, REPO, World};
+use crate::harness::{ACCOUNT, INSTALLATION, REPO, World, status::assert_reason};
 
 fn fine_grained(contents: Level) -> seed::Pat {
     seed::Pat {
@@ -108,12 +109,133 @@ async fn a_classic_token_without_repo() {
 }
 
 #[tokio::test]
-async fn what_a_fine_grained_token_may_do_is_asked_of_people() {
+async fn the_scopes_of_a_classic_token_are_told_and_what_they_are_good_for() {
     let mut world = World::start().await;
-    connected_by(&mut world, fine_grained(Level::Read)).await;
+    let scopes = ["repo", "user:email"].map(String::from).into();
+    connected_by(&mut world, seed::Pat { scopes, ..Default::default() }).await;
+    let answer = verify(&world).await;
+    let finding = found(&answer, PermissionsGranted, Ok);
+    for told in
+        ["scopes repo, user:email", "does not need `user:email`", "Without the scope `workflow`"]
+    {
+        assert!(finding.message.contains(told), "{told}: {finding:?}");
+    }
+
+    let scopes = ["repo", "workflow"].map(String::from).into();
+    let token = world.pat(seed::Pat { scopes, ..Default::default() });
+    world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+    let answer = verify(&world).await;
+    let finding = found(&answer, PermissionsGranted, Ok);
+    for not_told in ["Without", "user:email"] {
+        assert!(!finding.message.contains(not_told), "{not_told}: {finding:?}");
+    }
+}
+
+#[tokio::test]
+async fn for_a_public_repository_a_narrower_scope_will_do() {
+    let mut world = World::start_with(public()).await;
+    let scopes = vec!["public_repo".into()];
+    connected_by(&mut world, seed::Pat { scopes, ..Default::default() }).await;
+    found(&verify(&world).await, PermissionsGranted, Ok);
+}
+
+fn public() -> seed::Seed {
+    let mut seed = crate::harness::seed();
+    seed.repositories[0].private = false;
+    seed
+}
+
+fn with(permissions: &[(&str, Level)]) -> seed::Pat {
+    let permissions = permissions.iter().map(|(name, level)| ((*name).to_owned(), *level));
+    seed::Pat { permissions: permissions.collect(), ..fine_grained(Level::Read) }
+}
+
+#[tokio::test]
+async fn what_a_fine_grained_token_may_do_is_tried_out() {
+    use Level::{Read, Write};
+    for (permissions, lacks) in [
+        (&[("contents", Read), ("pull_requests", Write)][..], "Contents: write"),
+        (&[("contents", Write)], "Pull requests: read and write"),
+        (&[], "Pull requests: read and write, and Contents: read and write"),
+    ] {
+        let mut world = World::start().await;
+        connected_by(&mut world, with(permissions)).await;
+        let answer = verify(&world).await;
+        let finding = answer.findings.iter().find(|f| f.code() == PermissionsGranted).unwrap();
+        assert_eq!(finding.level(), Failed, "{finding:?}");
+        let lacking = format!("The personal access token lacks {lacks}.");
+        // What cannot be read at all is known better by then.
+        let unread = finding.message.contains("branches of acme/warehouse cannot be read");
+        assert!(finding.message == lacking || (permissions.is_empty() && unread), "{finding:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_tried_out_without_doing_it_is_said_to_be_unknown() {
+    let mut world = World::start().await;
+    connected_by(&mut world, fine_grained(Level::Write)).await;
+    let before = world.footprint();
     let answer = verify(&world).await;
     let finding = found(&answer, PermissionsGranted, Warning);
-    assert!(finding.fix.contains("Contents"), "GitHub does not tell, people can look: {finding:?}");
+    assert!(
+        finding.message.contains("reads contents and pull requests, and may push"),
+        "{finding:?}"
+    );
+    assert!(finding.message.contains("does not tell whether it may open"), "{finding:?}");
+    assert!(finding.fix.contains("Pull requests: read and write"), "people can look: {finding:?}");
+    assert!(finding.url.ends_with("/settings/personal-access-tokens"), "{finding:?}");
+    let after = world.footprint();
+    assert_eq!((before.refs, before.pulls), (after.refs, after.pulls));
+    let tried = world.sim.requests();
+    let written = tried.iter().filter(|seen| seen.is_of("git-receive-pack")).count();
+    assert_eq!((world.sim.count("git-info-refs"), written), (1, 0));
+}
+
+#[tokio::test]
+async fn of_a_public_repository_only_pushing_tells_something() {
+    for (contents, level) in [(Level::Read, Failed), (Level::Write, Warning)] {
+        let mut world = World::start_with(public()).await;
+        connected_by(&mut world, fine_grained(contents)).await;
+        found(&verify(&world).await, PermissionsGranted, level);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_pushed_to_an_archive_not_even_to_try() {
+    let mut world = World::start().await;
+    connected_by(&mut world, fine_grained(Level::Write)).await;
+    world.sim.archive(REPO, true);
+    let answer = verify(&world).await;
+    let finding = answer.findings.iter().find(|f| f.code() == PermissionsGranted).unwrap();
+    assert_eq!(finding.level(), Warning, "its token is not to blame: {finding:?}");
+    assert_eq!(world.sim.count("git-info-refs"), 0);
+}
+
+#[tokio::test]
+async fn while_the_web_site_is_down_nothing_is_said_of_the_token() {
+    let mut world = World::start().await;
+    connected_by(&mut world, fine_grained(Level::Write)).await;
+    world.sim.fault(Fault::always("git-info-refs", Effect::Status { status: 502, html: true }));
+    let request = VerifyRepoRequest { account: ACCOUNT.into(), ..Default::default() };
+    let failed = world.verify_repo(request).await.unwrap_err();
+    assert_reason(&failed, Code::Unavailable, "GITHUB_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn a_fine_grained_token_that_waits_for_its_organization() {
+    let world = World::start().await;
+    let pending = seed::Pat { pending_approval: true, ..fine_grained(Level::Write) };
+    let token = world.pat(pending);
+    let request = SetPatRequest { account: ACCOUNT.into(), token: token.clone() };
+    world.set_pat(request).await.unwrap();
+    let answer = verify_named(&world, REPO).await;
+    found(&answer, FindingCode::RepositoryResolves, Failed);
+    let finding = answer.findings.iter().find(|f| f.code() == OrganizationApproves).unwrap();
+    assert_eq!(finding.level(), Warning);
+    assert!(finding.message.contains("have yet to approve"), "{finding:?}");
+
+    world.sim.approve_pat(&token);
+    found(&verify_named(&world, REPO).await, OrganizationApproves, Ok);
 }
 
 #[tokio::test]
@@ -148,6 +270,6 @@ async fn a_policy_against_classic_tokens() {
     let request = SetPatRequest { account: ACCOUNT.into(), token: world.pat(classic()) };
     world.set_pat(request).await.unwrap();
     let answer = verify_named(&world, REPO).await;
-    let finding = found(&answer, FindingCode::RepositoryResolves, Failed);
+    let finding = found(&answer, OrganizationApproves, Failed);
     assert!(finding.message.contains("forbids access via a personal access token (classic)"));
 }
