@@ -15,7 +15,7 @@ use ghbroker::proto::{
     self, connection_admin_client::ConnectionAdminClient,
     credential_broker_client::CredentialBrokerClient,
 };
-use github_sim::{Effect, Fault, Options, Sim, SimClock, TokenFormat, seed};
+use github_sim::{Effect, Fault, Level, Options, Sim, SimClock, TokenFormat, seed};
 use serde_json::json;
 use time::OffsetDateTime;
 use tonic::{
@@ -34,6 +34,10 @@ use crate::harness::{
 
 /// An account that is connected by a personal access token.
 const BY_PAT: &str = "tenant-pat";
+/// An account whose user has authorized the broker.
+const BY_OAUTH: &str = "tenant-oauth";
+/// Where browsers come back to.
+const CALLBACK: &str = "https://portal.example/github/callback";
 /// Who calls, by certificate; by token it is `example/canary`.
 const WORKLOAD: &str = "spiffe://example.org/canary";
 const USER: &str = "GET /user";
@@ -93,7 +97,8 @@ fn configuration(folder: &Path, sim: &Sim, kek: &str, authority: &Authority, ser
              [server.tls]\ncertificate = \"tls.crt\"\nprivate_key = \"tls.key\"\nclient_ca = \"ca.crt\"\n\
              [auth]\nrequire = \"both\"\n[auth.service_account]\naudience = {AUDIENCE:?}\njwks_file = \"jwks.json\"\n\
              [audit]\ntarget = \"./audit.jsonl\"\n[log]\nlevel = \"trace\"\n[github]\n{urls}\n[github.app]\nissuer = {CLIENT_ID:?}\nprivate_key = \"app.pem\"\n\
-             [github.oauth]\nclient_id = {CLIENT_ID:?}\nclient_secret = \"client-secret\"\n"
+             [github.oauth]\nclient_id = {CLIENT_ID:?}\nclient_secret = \"client-secret\"\n\
+             [connect]\ncallback_url = {CALLBACK:?}\n"
         ),
     );
 }
@@ -278,6 +283,67 @@ impl Lab {
         drop(self.tell(answer));
     }
 
+    /// What a portal does to connect an account by its user, and to choose a repository.
+    async fn connect_github(&mut self) {
+        let account = BY_OAUTH.to_owned();
+        let begin =
+            proto::BeginInstallationRequest { account: account.clone(), ..Default::default() };
+        let request = self.proven(begin);
+        // Its answer is the caller's own secret.
+        let begun = self.admin.clone().begin_installation(request).await.unwrap().into_inner();
+        self.secret("state of an installation", begun.state);
+
+        // A code that GitHub refuses, and one that it takes.
+        for wrong in ["x", ""] {
+            let begin = proto::BeginOAuthRequest {
+                account: account.clone(),
+                login_hint: "alice".into(),
+                ..Default::default()
+            };
+            let request = self.proven(begin);
+            let begun = self.admin.clone().begin_o_auth(request).await.unwrap().into_inner();
+            let state = self.secret("state of an authorization", begun.state);
+            let (_, mut brought) = person::back_from(&begun.authorize_url).await;
+            let code = format!("{}{wrong}", brought.remove("code").unwrap());
+            let code = self.secret("code of an authorization", code);
+            let account = account.clone();
+            let request = self.proven(proto::CompleteOAuthRequest { account, state, code });
+            let answer = self.admin.clone().complete_o_auth(request).await;
+            assert_eq!(self.tell(answer).is_ok(), wrong.is_empty());
+        }
+    }
+
+    /// What else a portal does with an account.
+    async fn choose(&mut self, account: &str, source: proto::CredentialSource) {
+        let account = account.to_owned();
+        let list =
+            proto::ListRepositoriesRequest { account: account.clone(), ..Default::default() };
+        let request = self.proven(list);
+        let answer = self.admin.clone().list_repositories(request).await;
+        self.tell(answer).unwrap();
+        let create = proto::CreateRepositoryRequest {
+            repository: format!("acme/{account}"),
+            account: account.clone(),
+            ..Default::default()
+        };
+        let request = self.proven(create);
+        let answer = self.admin.clone().create_repository(request).await;
+        self.tell(answer).unwrap();
+        for enabled in [false, true] {
+            let switch = proto::SetCredentialEnabledRequest {
+                account: account.clone(),
+                source: source.into(),
+                enabled: Some(enabled),
+            };
+            let request = self.proven(switch);
+            let answer = self.admin.clone().set_credential_enabled(request).await;
+            self.tell(answer).unwrap();
+        }
+        let request = self.proven(proto::ListConnectionsRequest::default());
+        let answer = self.admin.clone().list_connections(request).await;
+        self.tell(answer).unwrap();
+    }
+
     /// GitHub's webhook, and somebody's. What signs is no secret, but what is not followed of a body may be one.
     async fn webhooks(&mut self) {
         let key = hmac::Key::new(hmac::HMAC_SHA256, WEBHOOK_SECRET.as_bytes());
@@ -317,7 +383,17 @@ impl Lab {
         };
         self.sim.add_pat(&known).unwrap();
         self.set_pat(BY_PAT, pat).await.unwrap();
-        for account in [ACCOUNT, BY_PAT] {
+        self.connect_github().await;
+        let granted = ["administration", "contents", "issues", "pull_requests"];
+        let granted = granted.map(|name| (name, Level::Write));
+        let granted = granted.into_iter().chain([("metadata", Level::Read)]);
+        self.sim.set_installation_permissions(INSTALLATION as u64, granted);
+        for (account, source) in [
+            (ACCOUNT, proto::CredentialSource::AppInstallation),
+            (BY_PAT, proto::CredentialSource::Pat),
+            (BY_OAUTH, proto::CredentialSource::OauthUser),
+        ] {
+            self.choose(account, source).await;
             self.configure(account).await;
             self.work(account).await;
             self.token(account, &[]).await.unwrap();
@@ -378,7 +454,9 @@ impl Lab {
         let answer = self.admin.clone().disconnect(request).await;
         self.tell(answer).unwrap();
         self.sim.clear_faults();
-        self.register(String::new()).await.unwrap();
+        let code = person::authorize(&self.sim, "alice").await;
+        let code = self.secret("another OAuth code", code);
+        self.register(code).await.unwrap();
         self.configure(ACCOUNT).await;
         // Last, because they make the broker leave GitHub alone.
         let lost =
