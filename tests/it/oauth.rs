@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use ghbroker::proto::*;
-use github_sim::{Effect, Fault, Gate};
+use github_sim::{Effect, Fault, Gate, Level};
 use tonic::Code;
 
 use crate::harness::{
-    ACCOUNT, REPO, World,
+    ACCOUNT, INSTALLATION, REPO, World,
     git::git,
     person::back_from,
     status::{assert_reason, bad_fields},
@@ -324,4 +324,26 @@ async fn only_what_is_complete_is_taken() {
     let request = BeginOAuthRequest { account: ACCOUNT.into(), ..Default::default() };
     let refused = unconfigured.begin_o_auth(request).await.unwrap_err();
     assert_reason(&refused, Code::FailedPrecondition, "APP_NOT_CONFIGURED");
+}
+
+#[tokio::test]
+async fn what_the_app_may_do_for_its_user_is_tried_out() {
+    let world = connected().await;
+    let verified = async || {
+        let request = VerifyRepoRequest { account: ACCOUNT.into(), ..Default::default() };
+        let findings = world.verify_repo(request).await.unwrap().findings;
+        let code = FindingCode::PermissionsGranted;
+        findings.into_iter().find(|finding| finding.code() == code).unwrap()
+    };
+    let finding = verified().await;
+    assert_eq!(finding.level(), FindingLevel::Warning, "{finding:?}");
+    assert!(finding.message.contains("The authorization reads contents"), "{finding:?}");
+    assert!(finding.fix.contains("the App is installed there"), "{finding:?}");
+
+    let granted = [("contents", Level::Read), ("pull_requests", Level::Write)];
+    world.sim.set_installation_permissions(INSTALLATION as u64, granted);
+    let finding = verified().await;
+    assert_eq!(finding.level(), FindingLevel::Failed, "{finding:?}");
+    assert!(finding.message.contains("lacks Contents: write"), "{finding:?}");
+    world.finish().await;
 }
