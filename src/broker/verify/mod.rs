@@ -100,6 +100,10 @@ impl Broker {
         let account = call.account();
         let credential = self.credential(account).await?;
         call.trail.note(|record| credential.note(record));
+        if let Credential::User(user) = &credential {
+            // GitHub is shown it, whether it accepts it or not.
+            call.trail.note(|record| record.hashed_token = Some(user.token.hashed()));
+        }
         let binding = self.store().binding(account, request.repository.as_ref()).await?;
         // One that the caller may not use is to it as none.
         let binding = binding.filter(|binding| call.for_bound(&binding.repository).is_some());
