@@ -21,6 +21,7 @@ mod connect;
 mod docs;
 mod engine;
 mod errors;
+mod flow_app_approval;
 mod flow_app_staging;
 mod flow_assistant_issues;
 mod flow_project_upgrade;

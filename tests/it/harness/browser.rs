@@ -19,6 +19,15 @@ impl Browser {
     /// On the page to which the portal sent the browser: chooses the organization and these repositories (by their ids), and
     /// installs. Returns where GitHub sends the browser then.
     pub async fn install(&self, page: &str, organization: &str, repositories: &[u64]) -> Url {
+        self.choose(page, organization, repositories, "install").await
+    }
+
+    /// The same by somebody who is no owner, and so can only ask the owners for it.
+    pub async fn request(&self, page: &str, organization: &str, repositories: &[u64]) -> Url {
+        self.choose(page, organization, repositories, "request").await
+    }
+
+    async fn choose(&self, page: &str, organization: &str, ids: &[u64], button: &str) -> Url {
         let accounts = self.read(page.parse().unwrap()).await;
         let choice = value(&accounts, &format!("id=\"account-{organization}\" href=\""));
         let permissions = self.github.join(&choice.replace("&amp;", "&")).unwrap();
@@ -27,9 +36,9 @@ impl Browser {
             ("target_id", value(&form, "name=\"target_id\" value=\"").to_owned()),
             ("state", value(&form, "name=\"state\" value=\"").to_owned()),
             ("repository_selection", "selected".to_owned()),
-            ("do", "install".to_owned()),
+            ("do", button.to_owned()),
         ];
-        fields.extend(repositories.iter().map(|id| ("repository_ids", id.to_string())));
+        fields.extend(ids.iter().map(|id| ("repository_ids", id.to_string())));
         let action = value(&form, "<form method=\"post\" action=\"");
         let fields = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = self.http.post(self.github.join(action).unwrap()).body(fields);
