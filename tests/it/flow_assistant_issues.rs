@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ghbroker::proto::*;
+use ghbroker::{domain::Token, proto::*};
 use github_sim::{Level, seed};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -42,6 +42,7 @@ async fn an_assistant_works_on_issues_with_a_managed_token() {
     a_fortnight_before_its_end_everybody_can_see_it(&story).await;
     let second = the_admin_stores_a_token(&story, 60).await;
     only_the_new_one_is_given_out(&story, &first, &second).await;
+    the_admin_pastes_the_old_one_again(&story, &first, &second).await;
     the_admin_switches_it_off_and_on(&story, &second).await;
     it_expires(&story).await;
 
@@ -50,6 +51,7 @@ async fn an_assistant_works_on_issues_with_a_managed_token() {
     the_customer_leaves(&story, &third).await;
 
     the_operator_reads_what_happened(&story);
+    the_operator_finds_who_had_it(&story, &third);
     story.end().await;
 }
 
@@ -86,6 +88,10 @@ async fn the_customer_chooses_the_repository(story: &Story) {
         ..Default::default()
     };
     story.portal.configure_repo(request).await.unwrap();
+    let request = ListRepositoriesRequest { account: ACCOUNT.into(), ..Default::default() };
+    let listed = story.portal.list_repositories(request).await.unwrap();
+    let [only] = &listed.repositories[..] else { panic!("{listed:?}") };
+    assert_eq!((&*only.name, only.bound), (REPO, true));
 }
 
 async fn the_assistant_works_on_issues(story: &Story, stored: &str) {
@@ -139,6 +145,15 @@ async fn only_the_new_one_is_given_out(story: &Story, old: &str, new: &str) {
     // The assistant still had the old one when it ended; that says nothing about the new one.
     assert!(!report(story, old).await);
     assert_eq!(token_for(story, "assistant").await.unwrap().token, new);
+}
+
+/// Which has been deleted at GitHub by now.
+async fn the_admin_pastes_the_old_one_again(story: &Story, old: &str, new: &str) {
+    story.sim.revoke_pat(old);
+    let request = SetPatRequest { account: ACCOUNT.into(), token: old.into() };
+    let refused = story.portal.set_pat(request).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, "CREDENTIAL_REJECTED");
+    assert_eq!(token_for(story, "assistant").await.unwrap().token, new, "it stays");
 }
 
 async fn the_admin_switches_it_off_and_on(story: &Story, token: &str) {
@@ -202,6 +217,7 @@ fn the_operator_reads_what_happened(story: &Story) {
         [
             "portal SetPat",
             "portal ConfigureRepo pat",
+            "portal ListRepositories pat",
             "assistant GetRepoToken pat",
             "reports GetRepoToken pat TOKEN_NOT_ALLOWED",
             "stranger GetRepoToken CALLER_NOT_ALLOWED",
@@ -210,6 +226,8 @@ fn the_operator_reads_what_happened(story: &Story) {
             "portal SetPat",
             "assistant GetRepoToken pat",
             "assistant ReportRejectedToken",
+            "assistant GetRepoToken pat",
+            "portal SetPat CREDENTIAL_REJECTED",
             "assistant GetRepoToken pat",
             "portal SetCredentialEnabled pat",
             "assistant GetRepoToken CREDENTIAL_DISABLED",
@@ -224,6 +242,26 @@ fn the_operator_reads_what_happened(story: &Story) {
             "portal VerifyRepo pat",
             "portal Disconnect",
             "assistant GetRepoToken ACCOUNT_NOT_CONNECTED",
+        ]
+    );
+}
+
+/// GitHub's audit log, too, tells tokens by their hashes.
+fn the_operator_finds_who_had_it(story: &Story, token: &str) {
+    let hash = Token::new(token.to_owned()).hashed();
+    let audit = story.audit().into_iter().filter(|line| line["hashed_token"] == hash);
+    let mut had: Vec<String> =
+        audit.map(|line| format!("{} {}", line["caller"], line["rpc"]).replace('"', "")).collect();
+    had.dedup();
+    let had: Vec<&str> = had.iter().map(|line| &line["spiffe://example.org/".len()..]).collect();
+    assert_eq!(
+        had,
+        [
+            "portal SetPat",
+            "assistant ReportRejectedToken",
+            "assistant GetRepoToken",
+            "assistant ReportRejectedToken",
+            "portal VerifyRepo",
         ]
     );
 }
