@@ -55,12 +55,11 @@ async fn a_project_is_upgraded(how: Connected) {
     let number = the_upgrade_is_proposed(&story).await;
     let second = the_credential_is_renewed(&story, how, &first).await;
     a_second_upgrade_joins_the_first(&story, number).await;
-    people_merge_it(&story, number).await;
+    people_merge_it_and_delete_the_branch(&story, number).await;
 
     alice_takes_it_back(&story, how, &second).await;
     alice_connects(&story, how).await;
-    let again = upgrade(&story, UPGRADE, vec![write("models/c.sql", "select 9\n")]).await.unwrap();
-    assert!(!again.unchanged);
+    the_next_upgrade_begins_anew(&story).await;
 
     the_operator_reads_what_happened(&story, how);
     story.end().await;
@@ -121,9 +120,16 @@ async fn alice_stores_a_new_token(story: &Story) -> String {
 }
 
 async fn the_customer_points_to_the_project(story: &Story) {
+    let (account, query) = (ACCOUNT.into(), "WARE".into());
+    let request = ListRepositoriesRequest { account, query, ..Default::default() };
+    let listed = story.portal.list_repositories(request).await.unwrap().repositories;
+    let [chosen] = &listed[..] else { panic!("{listed:?}") };
+    assert_eq!((&*chosen.name, &*chosen.default_branch, chosen.bound), (REPO, "main", false));
+    assert_eq!(chosen.permission(), RepositoryPermission::Admin, "as alice's");
+
     let request = ConfigureRepoRequest {
         account: ACCOUNT.into(),
-        repository: REPO.into(),
+        repository: chosen.name.clone(),
         production_branch: "main".into(),
         subdirectory: Some("analytics/dbt".into()),
         work_branches: Some(WorkBranches { patterns: vec!["upgrade/*".into()] }),
@@ -221,8 +227,10 @@ async fn a_second_upgrade_joins_the_first(story: &Story, number: i64) {
     assert_eq!(labels(story), ["dbt-upgrade", "patch"]);
 }
 
-async fn people_merge_it(story: &Story, number: i64) {
-    Person::of(&story.sim, "alice").merge(REPO, number).await;
+async fn people_merge_it_and_delete_the_branch(story: &Story, number: i64) {
+    let alice = Person::of(&story.sim, "alice");
+    alice.merge(REPO, number).await;
+    alice.delete_branch(REPO, UPGRADE).await;
     let show = |path: &str| git(&story.sim.git_dir(REPO), &["show", &format!("main:{path}")]);
     assert!(show("analytics/dbt/dbt_project.yml").contains("1.8.3"));
     assert_eq!(show("README.md"), "# Everything\n");
@@ -255,6 +263,13 @@ async fn alice_takes_it_back(story: &Story, how: Connected, in_use: &str) {
     assert_eq!(seen.bindings.len(), 1, "what the customer chose is kept");
 }
 
+async fn the_next_upgrade_begins_anew(story: &Story) {
+    let done = upgrade(story, UPGRADE, vec![write("models/c.sql", "select 9\n")]).await.unwrap();
+    assert_eq!((done.files_added, done.unchanged), (1, false));
+    let parent = git(&story.sim.git_dir(REPO), &["rev-parse", &format!("{UPGRADE}^")]);
+    assert_eq!(parent.trim(), story.sim.head(REPO, "main").unwrap());
+}
+
 fn the_operator_reads_what_happened(story: &Story, how: Connected) {
     let (source, connect, replace): (_, &[&str], &[&str]) = match how {
         Connected::ByOAuth => ("oauth_user", &["portal BeginOAuth", "portal GithubCallback"], &[]),
@@ -264,6 +279,7 @@ fn the_operator_reads_what_happened(story: &Story, how: Connected) {
     let mut expected: Vec<String> = connect.iter().map(|line| did(line)).collect();
     expected.extend(
         [
+            "portal ListRepositories SOURCE",
             "portal ConfigureRepo SOURCE",
             "portal VerifyRepo SOURCE",
             "upgrader CommitFiles SOURCE",

@@ -53,6 +53,12 @@ impl Person {
         self.send(Method::PATCH, &format!("/repos/{repository}/pulls/{number}"), closed).await;
     }
 
+    /// As the button below a merged pull request does.
+    pub async fn delete_branch(&self, repository: &str, branch: &str) {
+        let path = format!("/repos/{repository}/git/refs/heads/{branch}");
+        self.send(Method::DELETE, &path, Value::Null).await;
+    }
+
     pub async fn reopen(&self, repository: &str, number: i64) {
         let open = json!({"state": "open"});
         self.send(Method::PATCH, &format!("/repos/{repository}/pulls/{number}"), open).await;
