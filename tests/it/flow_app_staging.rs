@@ -45,6 +45,7 @@ async fn a_customer_with_the_app_from_the_first_click_to_coming_back() {
     the_next_change_takes_the_same_way(&story).await;
 
     the_owner_adds_a_repository(&story, installed).await;
+    the_owner_takes_one_away_by_mistake(&story, installed).await;
     the_organization_is_renamed(&story).await;
     the_owner_suspends_the_app_and_thinks_again(&story, installed).await;
     the_owner_uninstalls_the_app(&story, installed).await;
@@ -153,7 +154,8 @@ async fn people_merge_the_pull_request(story: &Story) {
     let again = promote(story).await.unwrap();
     assert_eq!((again.number, again.created), (opened.number, false));
 
-    Person::of(&story.sim, "alice").merge(REPO, opened.number).await;
+    let alice = Person::of(&story.sim, "alice");
+    alice.merge(REPO, opened.number).await;
     assert_eq!(on_production(story, "models/customers.sql"), "select 2 as id\n");
     let nothing = promote(story).await.unwrap_err();
     assert_reason(&nothing, Code::FailedPrecondition, "NOTHING_TO_PROMOTE");
@@ -179,6 +181,17 @@ async fn the_owner_adds_a_repository(story: &Story, installed: u64) {
     assert_eq!(bound, [true, false]);
     let binding = bind(story, OTHER_REPO).await.unwrap();
     assert!(!binding.active, "what is generated still goes to the first");
+}
+
+async fn the_owner_takes_one_away_by_mistake(story: &Story, installed: u64) {
+    story.sim.set_repositories(installed, &["website"]);
+    let change = || vec![write("models/extra.sql", "select 7\n")];
+    let refused = generate(story, "Generate", change()).await.unwrap_err();
+    assert_reason(&refused, Code::NotFound, "REPO_NOT_ACCESSIBLE");
+    assert_eq!(names(&repositories(story).await), [OTHER_REPO]);
+
+    story.sim.set_repositories(installed, &["warehouse", "website"]);
+    story.until(async || generate(story, "Generate", change()).await.ok()).await;
 }
 
 async fn the_organization_is_renamed(story: &Story) {
@@ -247,6 +260,8 @@ fn the_operator_reads_what_happened(story: &Story) {
             "generator OpenPromotionPr app_installation",
             "portal ListRepositories app_installation",
             "portal ConfigureRepo app_installation",
+            "generator CommitFiles app_installation REPO_NOT_ACCESSIBLE",
+            "portal ListRepositories app_installation",
             "generator CommitFiles app_installation",
             "generator OpenPromotionPr app_installation",
             "generator CommitFiles app_installation INSTALLATION_SUSPENDED",

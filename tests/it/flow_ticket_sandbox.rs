@@ -1,7 +1,7 @@
 //! An assistant works on tickets: each has a sandbox of its own with a real git in it, and a branch; a service opens the pull
 //! requests. No sandbox keeps a token, and none has one any more when the customer leaves.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use ghbroker::proto::*;
 use github_sim::Rule;
@@ -48,6 +48,8 @@ async fn two_tickets_are_worked_on_in_sandboxes() {
     let pull = the_service_opens_a_pull_request(&story, "ticket/123").await;
     let other = the_service_opens_a_pull_request(&story, "ticket/124").await;
     assert_ne!(pull, other);
+    // The first token of the sandbox ends meanwhile.
+    story.advance(Duration::from_secs(2 * 3600));
     the_service_and_the_sandbox_work_on_one_branch(&story, &first, pull).await;
     people_merge_both(&story, &[pull, other]).await;
 
