@@ -71,10 +71,10 @@ async fn an_owner_agrees(story: &Story) {
     let requests = story.sim.installation_requests();
     let [request] = requests[..] else { panic!("{requests:?}") };
     let installed = story.sim.approve_request(request, "alice");
-    story.until_installation_is(ConnectionStatus::Active).await;
-    let seen = story.connection().await;
+    let seen = story.connection_after_webhooks().await;
     assert_eq!(seen.effective_source(), CredentialSource::AppInstallation);
     let installation = seen.installation.unwrap();
+    assert_eq!(installation.status(), ConnectionStatus::Active);
     assert_eq!(installation.installation_id, installed as i64);
     assert_eq!(installation.github_login, "acme");
 }

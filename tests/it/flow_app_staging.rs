@@ -191,16 +191,16 @@ async fn the_owner_takes_one_away_by_mistake(story: &Story, installed: u64) {
     assert_eq!(names(&repositories(story).await), [OTHER_REPO]);
 
     story.sim.set_repositories(installed, &["warehouse", "website"]);
-    story.until(async || generate(story, "Generate", change()).await.ok()).await;
+    story.connection_after_webhooks().await;
+    generate(story, "Generate", change()).await.unwrap();
 }
 
 async fn the_organization_is_renamed(story: &Story) {
     story.sim.rename_account("acme", "acme-data");
-    let renamed = |seen: &GetConnectionResponse| {
-        seen.installation.as_ref().is_some_and(|i| i.github_login == "acme-data")
-            && seen.bindings.iter().all(|binding| binding.repository.starts_with("acme-data/"))
-    };
-    story.until_seen(renamed).await;
+    let seen = story.connection_after_webhooks().await;
+    assert_eq!(seen.installation.unwrap().github_login, "acme-data");
+    let names: Vec<&str> = seen.bindings.iter().map(|bound| bound.repository.as_str()).collect();
+    assert_eq!(names, ["acme-data/warehouse", "acme-data/website"]);
     let committed = generate(story, "Generate", vec![write("a.sql", "select 4\n")]).await.unwrap();
     assert!(committed.url.contains("/acme-data/warehouse/"), "{}", committed.url);
     assert!(promote(story).await.unwrap().created);
@@ -208,18 +208,18 @@ async fn the_organization_is_renamed(story: &Story) {
 
 async fn the_owner_suspends_the_app_and_thinks_again(story: &Story, installed: u64) {
     story.sim.suspend(installed);
-    story.until_installation_is(ConnectionStatus::Suspended).await;
+    assert_eq!(story.installation_after_webhooks().await, ConnectionStatus::Suspended);
     let refused = generate(story, "Generate", vec![write("b.sql", "select 5\n")]).await;
     assert_reason(&refused.unwrap_err(), Code::FailedPrecondition, "INSTALLATION_SUSPENDED");
 
     story.sim.unsuspend(installed);
-    story.until_installation_is(ConnectionStatus::Active).await;
+    assert_eq!(story.installation_after_webhooks().await, ConnectionStatus::Active);
     generate(story, "Generate", vec![write("b.sql", "select 5\n")]).await.unwrap();
 }
 
 async fn the_owner_uninstalls_the_app(story: &Story, installed: u64) {
     story.sim.uninstall(installed);
-    story.until_installation_is(ConnectionStatus::Revoked).await;
+    assert_eq!(story.installation_after_webhooks().await, ConnectionStatus::Revoked);
     let seen = story.connection().await;
     assert_eq!(seen.effective_source(), CredentialSource::Unspecified);
     assert_eq!(seen.bindings.len(), 2, "what the customer chose is kept");

@@ -241,10 +241,8 @@ async fn alice_takes_it_back(story: &Story, how: Connected, in_use: &str) {
     match how {
         Connected::ByOAuth => {
             story.sim.revoke_authorization(APP_ID, "alice");
-            let revoked = |seen: &GetConnectionResponse| {
-                seen.oauth_user.as_ref().unwrap().status() == ConnectionStatus::Revoked
-            };
-            story.until_seen(revoked).await;
+            let seen = story.connection_after_webhooks().await;
+            assert_eq!(seen.oauth_user.unwrap().status(), ConnectionStatus::Revoked);
         }
         Connected::ByClassicPat => story.sim.revoke_pat(in_use),
     }

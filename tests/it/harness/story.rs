@@ -78,21 +78,26 @@ impl Story {
         self.portal.get_connection(GetConnectionRequest { account: ACCOUNT.into() }).await.unwrap()
     }
 
-    /// Waits until what GitHub has told by webhook is seen in the account's connection.
-    pub async fn until_seen(&self, seen: impl Fn(&GetConnectionResponse) -> bool) {
+    /// What the portal shows once the broker has followed all that GitHub has told by webhook.
+    pub async fn connection_after_webhooks(&self) -> GetConnectionResponse {
         self.sim.settled().await;
         let deliveries = self.sim.deliveries();
         let refused = deliveries.iter().find(|delivery| delivery.status != Some(202));
         assert!(refused.is_none(), "the broker did not take {refused:?}");
-        self.until(async || seen(&self.connection().await).then_some(())).await;
+        let followed = async || {
+            let page = reqwest::get(format!("{}/metrics", self.http)).await.unwrap();
+            let page = page.text().await.unwrap();
+            let accepted = sum(&page, "ghbroker_webhook_deliveries_total{", "accepted");
+            let done = sum(&page, "ghbroker_webhook_events_total{", "done");
+            (accepted == done).then_some(())
+        };
+        self.until(followed).await;
+        self.connection().await
     }
 
-    /// The same, for the state of its installation.
-    pub async fn until_installation_is(&self, status: ConnectionStatus) {
-        let is = |seen: &GetConnectionResponse| {
-            seen.installation.as_ref().is_some_and(|installation| installation.status() == status)
-        };
-        self.until_seen(is).await;
+    /// The same, of the installation's state.
+    pub async fn installation_after_webhooks(&self) -> ConnectionStatus {
+        self.connection_after_webhooks().await.installation.unwrap().status()
     }
 
     /// The audit as an operator reads it: who called what, with which credential, and why not; what only looks at the
@@ -129,4 +134,11 @@ impl Story {
         }
         self.world.finish().await;
     }
+}
+
+/// Over all counters of this name on a page of metrics that have this outcome.
+fn sum(page: &str, name: &str, outcome: &str) -> u64 {
+    let outcome = format!("outcome=\"{outcome}\"");
+    let lines = page.lines().filter(|line| line.starts_with(name) && line.contains(&outcome));
+    lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
 }
