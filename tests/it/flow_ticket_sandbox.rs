@@ -32,6 +32,8 @@ accounts = ["*"]
 work_branches = ["ticket/*"]
 "#;
 
+const HALF_AN_HOUR: Duration = Duration::from_secs(30 * 60);
+
 #[tokio::test]
 async fn two_tickets_are_worked_on_in_sandboxes() {
     let story = Story::begin(harness::seed(), RULES).await;
@@ -169,15 +171,24 @@ fn no_sandbox_holds_a_token(sandboxes: &[&Sandbox]) {
 }
 
 async fn the_customer_leaves(story: &Story, sandbox: &Sandbox) {
-    // As if the code in the sandbox had taken it from the helper.
-    let token = sandbox.get(&story.sim, "").await.value("password").to_owned();
-    story.secret(&token);
-    assert!(story.sim.accepts(&token));
+    // As if the code in the sandbox had taken them from the helper: one, and the one that it was renewed by.
+    let taken = async || sandbox.get(&story.sim, "").await.value("password").to_owned();
+    let first = taken().await;
+    story.advance(HALF_AN_HOUR);
+    assert_eq!(taken().await, first);
+    story.advance(HALF_AN_HOUR / 2);
+    let second = story.until(async || Some(taken().await).filter(|token| *token != first)).await;
+    for token in [&first, &second] {
+        story.secret(token);
+        assert!(story.sim.accepts(token));
+    }
 
     let left =
         story.portal.disconnect(DisconnectRequest { account: ACCOUNT.into() }).await.unwrap();
-    assert!(left.disconnected && left.tokens_revoked >= 1, "{left:?}");
-    assert!(!story.sim.accepts(&token), "it ends at GitHub, not within the hour");
+    assert!(left.disconnected && left.tokens_revoked >= 2, "{left:?}");
+    for token in [&first, &second] {
+        assert!(!story.sim.accepts(token), "it ends at GitHub, not within the hour");
+    }
     let fetched = shell(sandbox, "cd warehouse && git fetch --quiet").await;
     assert!(!fetched.ok && fetched.err.contains("ghbroker: "), "{fetched:?}");
     assert!(story.sim.head(REPO, "ticket/123").is_some(), "the customer's work stays");

@@ -110,14 +110,15 @@ impl TokenCache {
         }
     }
 
-    /// Forgets everything of an account, failures too, and gives back the tokens that were cached. A mint that is
-    /// under way is not kept.
+    /// Forgets everything of an account, failures too, and gives back the tokens that were cached, those that were renewed
+    /// and have not ended too. A mint that is under way is not kept.
     pub fn purge(&self, account: &AccountId) -> Vec<Arc<CachedToken>> {
         let mut purged = Vec::new();
         self.inner.slots.retain(|key, slot| {
             let keep = key.account != *account;
             if !keep {
                 purged.extend(slot.token.take());
+                purged.extend(slot.replaced.take());
             }
             keep
         });

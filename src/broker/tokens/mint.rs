@@ -139,7 +139,9 @@ impl TokenCache {
         match &minted {
             Ok(token) => {
                 slot.failed = None;
-                slot.token = Some(token.clone());
+                if let Some(before) = slot.token.replace(token.clone()) {
+                    slot.replaced = Some(before);
+                }
             }
             Err(error) => {
                 let until: OffsetDateTime = self.inner.clock.now() + error.answers_for();

@@ -67,6 +67,9 @@ pub(super) type Minted = Result<Arc<CachedToken>, Arc<MintError>>;
 #[derive(Default)]
 pub(super) struct Slot {
     pub token: Option<Arc<CachedToken>>,
+    /// The token before it, which somebody may still have until it ends. Not handed out, but ended with the other. The one
+    /// before that has ended: nothing is renewed in the first half of its life.
+    pub replaced: Option<Arc<CachedToken>>,
     /// The mint under way, if any.
     pub flight: Option<Flight>,
     /// The last failure, and until when it answers for GitHub.

@@ -23,6 +23,7 @@ impl TokenCache {
         let mut due = Vec::new();
         self.inner.slots.retain(|key, slot| {
             slot.token.take_if(|token| token.ends_at <= now);
+            slot.replaced.take_if(|token| token.ends_at <= now);
             slot.failed.take_if(|(until, _)| *until <= now);
             let in_use = now.unix_timestamp() - slot.used.load(Ordering::Relaxed) <= IN_USE_SECONDS;
             let renew = slot.token.as_ref().is_some_and(|token| token.renew_at <= now);
@@ -40,5 +41,8 @@ impl TokenCache {
 }
 
 fn is_empty(slot: &Slot) -> bool {
-    slot.token.is_none() && slot.failed.is_none() && slot.in_flight().is_none()
+    slot.token.is_none()
+        && slot.replaced.is_none()
+        && slot.failed.is_none()
+        && slot.in_flight().is_none()
 }
