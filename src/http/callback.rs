@@ -18,6 +18,8 @@ use crate::{
 
 /// Browsers at once: anybody can come, and each asks the database. People come one by one.
 pub(super) const AT_ONCE: usize = 16;
+/// What GitHub's addresses say; the rest is not read.
+const NAMES: [&str; 5] = ["state", "code", "error", "installation_id", "setup_action"];
 /// Longest value that is taken from the address; GitHub's codes have 20 characters.
 const MAX_VALUE: usize = 1024;
 
@@ -38,13 +40,20 @@ pub(super) async fn finish(
     send_on(landing)
 }
 
+/// Nothing is read from an address that says one thing twice, or at length: GitHub's do not.
 fn read(query: &str) -> Callback {
     let mut callback = Callback::default();
+    let mut said = Vec::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if value.is_empty() || value.len() > MAX_VALUE {
+        let Some(name) = NAMES.into_iter().find(|known| *known == name) else { continue };
+        if said.contains(&name) || value.len() > MAX_VALUE {
+            return Callback::default();
+        }
+        said.push(name);
+        if value.is_empty() {
             continue;
         }
-        match &*name {
+        match name {
             "state" => callback.state = Some(Token::new(value.into_owned())),
             "code" => callback.code = Some(Token::new(value.into_owned())),
             "error" => callback.error = Some(value.into_owned()),
@@ -52,11 +61,10 @@ fn read(query: &str) -> Callback {
                 let id = value.parse().ok().filter(|id| *id > 0);
                 callback.installation_id = id.map(InstallationId);
             }
-            "setup_action" => {
+            _ => {
                 callback.requested = value == "request";
                 callback.changed = value == "install" || value == "update";
             }
-            _ => {}
         }
     }
     callback
