@@ -14,6 +14,7 @@ mod access;
 mod audit;
 mod bad_input;
 mod browser;
+mod callback;
 mod canary;
 mod commit;
 mod configuration;

@@ -67,13 +67,17 @@ impl Person {
 
 /// The `code` that GitHub's page gives when `login` authorizes the App.
 pub async fn authorize(sim: &Sim, login: &str) -> String {
+    authorize_for(sim, login, "https://portal.example").await
+}
+
+/// The same for an App with callback URLs, of which this is one.
+pub async fn authorize_for(sim: &Sim, login: &str, callback: &str) -> String {
     let url = format!(
-        "{}/login/oauth/authorize?client_id={CLIENT_ID}&login={login}&redirect_uri=https://portal.example",
+        "{}/login/oauth/authorize?client_id={CLIENT_ID}&login={login}&redirect_uri={callback}",
         sim.web_url()
     );
-    let answer = client().get(url).send().await.unwrap();
-    let location = answer.headers()["location"].to_str().unwrap();
-    location.split_once("code=").unwrap().1.to_owned()
+    let (_, mut brought) = back_from(&url).await;
+    brought.remove("code").unwrap()
 }
 
 /// Where the page at `url` sends the browser of somebody who agrees at once, and what it brings along.
