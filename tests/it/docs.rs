@@ -1,13 +1,18 @@
 //! What the documentation says of policy and configuration, held against the program.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use ghbroker::domain::{Limits, Method, Policy};
+use ghbroker::{
+    broker::Outcome,
+    domain::{Limits, Method, Policy},
+};
+
+use crate::harness::app_key;
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -212,4 +217,66 @@ fn the_page_of_refusals_has_every_rule_reason_and_key() {
         let key = key.split(':').next().unwrap();
         assert!(contract.contains(&format!("//   {key}: ")), "{key} is not in the contract");
     }
+}
+
+/// The first cells, all code, of the rows of the table with this heading.
+fn column<'a>(rows: &'a [Vec<String>], heading: &str) -> Vec<&'a str> {
+    let at = rows.iter().position(|row| row[0] == heading).unwrap();
+    let rows = &rows[at + 2..];
+    // The heading of the next table stands before its dashes.
+    let next = rows.iter().position(|row| row[0].starts_with("---"));
+    rows[..next.map_or(rows.len(), |dashes| dashes - 1)]
+        .iter()
+        .map_while(|row| code(&row[0]))
+        .collect()
+}
+
+#[test]
+fn the_page_of_connecting_has_every_outcome_reason_and_status() {
+    let page = read("docs/connecting.md");
+    let rows = rows(&page);
+    let outcomes = [
+        Outcome::Connected,
+        Outcome::Pending,
+        Outcome::Updated,
+        Outcome::Cancelled,
+        Outcome::Refused,
+        Outcome::Failed,
+    ];
+    assert_eq!(column(&rows, "`outcome`"), outcomes.map(Outcome::as_str));
+    let contract = read("proto/ghbroker/v1/credential_broker.proto");
+    let failed = page.split("Those of `failed`: ").nth(1).unwrap().split(". ").next().unwrap();
+    let failed: Vec<&str> = failed.split('`').skip(1).step_by(2).collect();
+    for reason in [column(&rows, "`reason`"), failed].concat() {
+        assert!(contract.contains(reason), "{reason} is not in the contract");
+    }
+    let statuses = read("proto/ghbroker/v1/connection.proto");
+    let statuses = statuses.split("enum ConnectionStatus {").nth(1).unwrap().split('}').next();
+    let known: BTreeSet<&str> = statuses
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("CONNECTION_STATUS_")?.split(' ').next())
+        .filter(|status| *status != "UNSPECIFIED")
+        .collect();
+    assert_eq!(column(&rows, "`status`").into_iter().collect::<BTreeSet<_>>(), known);
+}
+
+#[test]
+fn the_configuration_of_the_page_of_connecting_can_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let mut config = blocks(&read("docs/connecting.md"), "toml").concat();
+    for (name, text) in [
+        ("app.pem", &*app_key().0),
+        ("client-secret", "secret"),
+        ("webhook-secret", "0123456789abcdef0123456789abcdef"),
+    ] {
+        config = config.replace(&format!("\"{name}\""), &format!("{:?}", file(name, text)));
+    }
+    let output = check_config(&["--config", &file("ghbroker.toml", &config)]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

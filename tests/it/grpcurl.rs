@@ -1,5 +1,6 @@
 //! The broker as grpcurl sees it: reflection, health, every RPC in JSON, errors with their details, and the [`readme`].
 
+mod connecting;
 mod readme;
 
 use std::{collections::BTreeSet, path::PathBuf, process::Stdio};

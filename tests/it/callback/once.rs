@@ -41,13 +41,12 @@ async fn a_state_finishes_once_and_for_ten_minutes() {
 }
 
 #[tokio::test]
-async fn a_wrong_installation_does_not_use_it_up() {
+async fn a_refusal_uses_it_up() {
     let world = world().await;
     let state = installing(&world, ACCOUNT, "acme").await;
     let gone = told(&world, &installed(999_999, &state)).await;
     assert_eq!(gone, "outcome=refused&kind=installation&reason=INSTALLATION_GONE");
-    let good = told(&world, &installed(INSTALLATION, &state)).await;
-    assert_eq!(good, "outcome=connected&kind=installation");
+    assert_eq!(told(&world, &installed(INSTALLATION, &state)).await, UNKNOWN);
     world.finish().await;
 }
 

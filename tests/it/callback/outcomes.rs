@@ -81,8 +81,7 @@ async fn every_way_back_has_its_words() {
         // The same organization as before needs no other proof.
         (install(&state("").await), "outcome=connected&kind=installation".into()),
     ];
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/connecting.md"));
-    let page = page.unwrap();
+    let page = include_str!("../../../docs/connecting.md");
     for (query, expected) in table {
         assert_eq!(told(&world, &query).await, expected, "{query}");
         for (name, word) in url::form_urlencoded::parse(expected.as_bytes()) {
