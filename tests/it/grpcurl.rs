@@ -6,7 +6,7 @@ mod readme;
 use std::{collections::BTreeSet, path::PathBuf, process::Stdio};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use github_sim::{Effect, Fault, seed};
+use github_sim::{Effect, Fault, Level, seed};
 use prost::Message;
 use prost_types::{FileDescriptorProto, SourceCodeInfo};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use tonic_reflection::pb::v1alpha::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::harness::{ACCOUNT, INSTALLATION, MINT, REPO, World, connect, git::git};
+use crate::harness::{self, ACCOUNT, INSTALLATION, MINT, REPO, World, connect, git::git, person};
 
 const BROKER: &str = "ghbroker.v1.CredentialBroker";
 const ADMIN: &str = "ghbroker.v1.ConnectionAdmin";
@@ -198,7 +198,10 @@ async fn answers_health_checks() {
 
 #[tokio::test]
 async fn calls_every_rpc() {
-    let world = World::start().await;
+    let mut seed = harness::seed();
+    seed.apps[0].permissions.insert("administration".into(), Level::Write);
+    let world =
+        World::with_pages(seed, None, &["https://portal.example/done".parse().unwrap()]).await;
     let mut grpcurl = Grpcurl::of(&world);
     let body = json!({
         "account": ACCOUNT, "installation_id": INSTALLATION, "expected_github_login": "acme",
@@ -235,6 +238,8 @@ async fn calls_every_rpc() {
     let answer = grpcurl.call_with_secret(BROKER, "ReportRejectedToken", body).await;
     assert_eq!(answer, json!({"dropped": true}));
 
+    connects_github(&mut grpcurl).await;
+    chooses_repositories(&mut grpcurl).await;
     sets_a_pat(&world, &mut grpcurl).await;
     disconnects(&world, &mut grpcurl).await;
 
@@ -247,6 +252,37 @@ async fn calls_every_rpc() {
         }));
     }
     assert_eq!(grpcurl.called, rpcs, "an RPC was not called");
+}
+
+async fn connects_github(grpcurl: &mut Grpcurl) {
+    let answer = grpcurl.call(ADMIN, "BeginInstallation", json!({ "account": ACCOUNT })).await;
+    assert!(answer["installUrl"].as_str().unwrap().ends_with(answer["state"].as_str().unwrap()));
+
+    let answer = grpcurl.call(ADMIN, "BeginOAuth", json!({ "account": ACCOUNT })).await;
+    let (_, brought) = person::back_from(answer["authorizeUrl"].as_str().unwrap()).await;
+    let body = json!({"account": ACCOUNT, "state": answer["state"], "code": brought["code"]});
+    let answer = grpcurl.call_with_secret(ADMIN, "CompleteOAuth", body).await;
+    assert_eq!(answer["oauthUser"]["login"], "alice");
+
+    let answer = grpcurl.call(ADMIN, "ListConnections", json!({})).await;
+    let first = &answer["connections"][0];
+    assert_eq!(first["account"], ACCOUNT);
+    assert_eq!(first["effectiveSource"], "CREDENTIAL_SOURCE_APP_INSTALLATION");
+
+    let body =
+        json!({"account": ACCOUNT, "source": "CREDENTIAL_SOURCE_OAUTH_USER", "enabled": false});
+    let answer = grpcurl.call(ADMIN, "SetCredentialEnabled", body).await;
+    assert_eq!(answer["effectiveSource"], "CREDENTIAL_SOURCE_APP_INSTALLATION");
+}
+
+async fn chooses_repositories(grpcurl: &mut Grpcurl) {
+    let body = json!({"account": ACCOUNT, "repository": "acme/reports"});
+    let answer = grpcurl.call(ADMIN, "CreateRepository", body).await;
+    assert_eq!(answer["repository"]["name"], "acme/reports");
+
+    let body = json!({"account": ACCOUNT, "query": "repo", "page_size": 100});
+    let answer = grpcurl.call(ADMIN, "ListRepositories", body).await;
+    assert_eq!(answer["repositories"].as_array().unwrap().len(), 1, "{answer}");
 }
 
 async fn commits_and_promotes(world: &World, grpcurl: &mut Grpcurl) {
