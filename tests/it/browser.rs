@@ -1,5 +1,6 @@
-//! A browser on its way from the portal through GitHub's pages and the broker's callback, and back to the portal.
+//! A browser on its way from the portal through GitHub's pages and back, by the broker's callback or by the portal's own.
 
+mod own_callback;
 mod portal;
 
 use std::{
@@ -12,7 +13,7 @@ use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command};
 use url::Url;
 
-use crate::harness::{self, ACCOUNT, World};
+use crate::harness::{self, ACCOUNT, APP_ID, World};
 use portal::Portal;
 
 /// The customers beside acme: an organization that alice does not own, and somebody who is up to no good.
@@ -46,13 +47,18 @@ async fn listen() -> (TcpListener, Url) {
     (listener, url)
 }
 
+fn serve(world: &World, account: &str, landing: Url, listener: TcpListener) {
+    let (admin, broker) = (world.admin.clone(), world.broker.clone());
+    tokio::spawn(Portal { account: account.into(), landing, admin, broker }.serve(listener));
+}
+
 /// Where the steps are kept as pictures, for people to look at.
 fn pictures() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_ghbroker"));
     program.ancestors().nth(2).unwrap().join("browser")
 }
 
-async fn run(input: &serde_json::Value) {
+async fn run(script: &str, input: &serde_json::Value) {
     let told = |name| {
         std::env::var_os(name).unwrap_or_else(|| {
             panic!(
@@ -65,7 +71,7 @@ async fn run(input: &serde_json::Value) {
     // Of the environment Chromium has only what it cannot do without.
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(told("GHBROKER_TEST_NODE"))
-        .arg("connect.mjs")
+        .arg(script)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser"))
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -98,14 +104,29 @@ async fn people_connect_and_are_told_how_it_ended() {
     let mut homes = Vec::new();
     for (account, (listener, home)) in doors {
         let landing = home.join(portal::LANDING).unwrap();
-        let portal = Portal { account: account.into(), landing, admin: world.admin.clone() };
-        tokio::spawn(portal.serve(listener));
+        serve(&world, account, landing, listener);
         homes.push(home);
     }
     let input = json!({
         "portal": homes[0], "membersPortal": homes[1], "thiefsPortal": homes[2],
-        "github": world.sim.web_url(), "callback": world.callback(), "pictures": pictures(),
+        "github": world.sim.web_url(), "callback": world.callback(), "pictures": pictures().join("callback"),
     });
-    run(&input).await;
+    run("connect.mjs", &input).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_that_takes_the_redirect_itself_knows_whose_browser_it_is() {
+    let (listener, home) = listen().await;
+    let landing = home.join(portal::LANDING).unwrap();
+    let world = World::with_pages(seed(&home), None, std::slice::from_ref(&landing)).await;
+    let callback = home.join(own_callback::PATH).unwrap();
+    world.sim.set_app_urls(APP_ID, &[callback.as_str()], None);
+    serve(&world, THIEF, landing, listener);
+    let input = json!({
+        "portal": home, "github": world.sim.web_url(), "callback": callback,
+        "pictures": pictures().join("own-callback"),
+    });
+    run("own-callback.mjs", &input).await;
     world.finish().await;
 }

@@ -1,4 +1,5 @@
-//! The smallest portal that connects customers: a page with two buttons, and the page on which they land.
+//! The smallest portal that connects customers: a page with two buttons, and the page on which they land, if the broker takes
+//! GitHub's redirect, or [`own_callback`], if the portal does.
 //!
 //! A real one knows from its session which customer sits at the browser; here each customer has a portal of their own. It also
 //! guards the two forms against other sites' pages, as it does with all its forms.
@@ -8,19 +9,25 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{RawQuery, State},
-    response::{Html, Redirect},
+    http::header::{HeaderName, SET_COOKIE},
+    response::{AppendHeaders, Html, Redirect},
     routing::{get, post},
 };
 use ghbroker::proto::{
     BeginInstallationRequest, BeginOAuthRequest, ConnectionStatus, CredentialSource,
     GetConnectionRequest, connection_admin_client::ConnectionAdminClient,
+    credential_broker_client::CredentialBrokerClient,
 };
 use tokio::net::TcpListener;
 use tonic::{Code, Status, transport::Channel};
 use url::{Url, form_urlencoded};
 
+use super::own_callback;
+
 /// Path of the page on which browsers land: one of the broker's `connect.return_urls`.
 pub const LANDING: &str = "/github/done";
+/// Cookie with the state that was begun in this browser. In a real portal it is in the session.
+pub(super) const BEGUN: &str = "begun";
 
 pub struct Portal {
     /// Whose portal it is.
@@ -29,10 +36,12 @@ pub struct Portal {
     pub landing: Url,
     /// The broker.
     pub admin: ConnectionAdminClient<Channel>,
+    pub broker: CredentialBrokerClient<Channel>,
 }
 
-type Page = Result<Html<String>, String>;
-type Away = Result<Redirect, String>;
+pub(super) type Page = Result<Html<String>, String>;
+/// Off to GitHub, with a cookie.
+type Away = Result<(AppendHeaders<[(HeaderName, String); 1]>, Redirect), String>;
 
 impl Portal {
     pub async fn serve(self, listener: TcpListener) {
@@ -41,6 +50,7 @@ impl Portal {
             .route("/install", post(install))
             .route("/connect", post(connect))
             .route(LANDING, get(landing))
+            .route(own_callback::PATH, get(own_callback::finish))
             .with_state(Arc::new(self));
         axum::serve(listener, router).await.unwrap();
     }
@@ -73,6 +83,22 @@ impl Portal {
             }
         };
         Ok(Seen { connected: true, sentence: by })
+    }
+
+    /// The page on which the customer lands.
+    pub(super) async fn shows(&self, outcome: &str, reason: Option<&str>) -> Page {
+        let seen = self.seen().await?;
+        let (title, text) = match outcome {
+            "connected" if seen.connected => ("Connected", ""),
+            outcome => explain(outcome, reason),
+        };
+        Ok(page(
+            title,
+            &format!(
+                "<p id=\"outcome\">{text}</p><p id=\"status\">{}</p><p><a id=\"home\" href=\"/\">Back</a></p>",
+                escape(&seen.sentence)
+            ),
+        ))
     }
 }
 
@@ -108,7 +134,8 @@ async fn install(State(portal): State<Arc<Portal>>) -> Away {
         ..Default::default()
     };
     let begun = portal.admin.clone().begin_installation(request).await.map_err(in_words)?;
-    Ok(Redirect::to(&begun.into_inner().install_url))
+    let begun = begun.into_inner();
+    Ok(away(&begun.state, &begun.install_url))
 }
 
 async fn connect(State(portal): State<Arc<Portal>>) -> Away {
@@ -118,30 +145,27 @@ async fn connect(State(portal): State<Arc<Portal>>) -> Away {
         ..Default::default()
     };
     let begun = portal.admin.clone().begin_o_auth(request).await.map_err(in_words)?;
-    Ok(Redirect::to(&begun.into_inner().authorize_url))
+    let begun = begun.into_inner();
+    Ok(away(&begun.state, &begun.authorize_url))
+}
+
+/// Remembers in the browser what was begun there. Lax: the browser comes back from another site.
+fn away(state: &str, url: &str) -> (AppendHeaders<[(HeaderName, String); 1]>, Redirect) {
+    let cookie = format!("{BEGUN}={state}; Path=/github; HttpOnly; SameSite=Lax; Max-Age=600");
+    (AppendHeaders([(SET_COOKIE, cookie)]), Redirect::to(url))
 }
 
 /// What the broker says of how it ended only explains: anybody can write an address. How the account is connected, it is asked.
 async fn landing(State(portal): State<Arc<Portal>>, RawQuery(query): RawQuery) -> Page {
     let query = query.unwrap_or_default();
-    let named = |name: &str| {
-        let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
-    };
-    let (outcome, reason) = (named("outcome"), named("reason"));
-    let seen = portal.seen().await?;
-    let (title, text) = match outcome.as_deref() {
-        Some("connected") if seen.connected => ("Connected", ""),
-        Some(outcome) => explain(outcome, reason.as_deref()),
-        None => ("GitHub", ""),
-    };
-    Ok(page(
-        title,
-        &format!(
-            "<p id=\"outcome\">{text}</p><p id=\"status\">{}</p><p><a id=\"home\" href=\"/\">Back</a></p>",
-            escape(&seen.sentence)
-        ),
-    ))
+    let (outcome, reason) = (named(&query, "outcome"), named(&query, "reason"));
+    portal.shows(outcome.as_deref().unwrap_or_default(), reason.as_deref()).await
+}
+
+/// A value of a query.
+pub(super) fn named(query: &str, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
 }
 
 /// What a customer reads for each other outcome.
@@ -174,6 +198,9 @@ fn why(reason: &str) -> &'static str {
         }
         "INSTALLATION_TAKEN" => {
             "This organization is connected by another customer of ours. Please write to us."
+        }
+        own_callback::NOT_BEGUN_HERE => {
+            "This was not begun in this browser. If somebody has sent you the link: tell us, and uninstall the App on GitHub."
         }
         "INSTALLATION_SUSPENDED" => "The App is suspended on GitHub. An owner can lift that.",
         _ => "It was not connected. Please begin again, or write to us.",
