@@ -98,7 +98,7 @@ fn configuration(folder: &Path, sim: &Sim, kek: &str, authority: &Authority, ser
              [auth]\nrequire = \"both\"\n[auth.service_account]\naudience = {AUDIENCE:?}\njwks_file = \"jwks.json\"\n\
              [audit]\ntarget = \"./audit.jsonl\"\n[log]\nlevel = \"trace\"\n[github]\n{urls}\n[github.app]\nissuer = {CLIENT_ID:?}\nprivate_key = \"app.pem\"\n\
              [github.oauth]\nclient_id = {CLIENT_ID:?}\nclient_secret = \"client-secret\"\n\
-             [connect]\ncallback_url = {CALLBACK:?}\n"
+             [connect]\ncallback_url = {CALLBACK:?}\nreturn_urls = [\"https://portal.example/done\"]\n"
         ),
     );
 }
@@ -367,12 +367,51 @@ impl Lab {
         }
     }
 
+    /// Browsers on their way back from GitHub, some with what is worth nothing, and where they are sent on to.
+    async fn browsers(&mut self) {
+        let account = BY_OAUTH.to_owned();
+        let request = proto::BeginInstallationRequest { account, ..Default::default() };
+        let request = self.proven(request);
+        let answer = self.admin.clone().begin_installation(request).await;
+        let state = self.tell(answer).unwrap().state;
+        let state = self.secret("state of an installation", state);
+        let code = person::authorize(&self.sim, "mallory").await;
+        let code = self.secret("OAuth code of a stranger", code);
+        self.comes(&format!("installation_id={INSTALLATION}&code={code}&state={state}")).await;
+
+        let account = BY_OAUTH.to_owned();
+        let request = proto::BeginOAuthRequest { account, ..Default::default() };
+        let request = self.proven(request);
+        let answer = self.admin.clone().begin_o_auth(request).await;
+        let begun = self.tell(answer).unwrap();
+        let state = self.secret("state of OAuth", begun.state);
+        let (_, mut brought) = person::back_from(&begun.authorize_url).await;
+        let code = self.secret("OAuth code of a user", brought.remove("code").unwrap());
+        let query = format!("code={code}&state={state}");
+        assert!(self.comes(&query).await.contains("outcome=connected"));
+        self.comes(&query).await;
+        let forged = self.secret("forged state", unique("", 32));
+        self.comes(&format!("error={forged}&state={forged}")).await;
+        self.token(BY_OAUTH, &[]).await.unwrap_err();
+    }
+
+    /// Comes back, and says where to.
+    async fn comes(&mut self, query: &str) -> String {
+        let redirects = reqwest::redirect::Policy::none();
+        let client = reqwest::Client::builder().redirect(redirects).build().unwrap();
+        let answer = client.get(format!("{}/github/callback?{query}", self.http)).send().await;
+        let location = answer.unwrap().headers()["location"].to_str().unwrap().to_owned();
+        self.told += &location;
+        location
+    }
+
     /// What goes right.
     async fn everything(&mut self) {
         let code = person::authorize(&self.sim, "alice").await;
         let code = self.secret("OAuth code", code);
         self.register(code).await.unwrap();
         self.webhooks().await;
+        self.browsers().await;
         let pat = self.secret("personal access token", unique("ghp_", 36));
         let scopes = vec!["repo".into()];
         let known = seed::Pat {
@@ -574,6 +613,8 @@ async fn leaves_no_trace(log_format: &str, tokens: TokenFormat) {
         "token found for a caller",
         "call refused",
         "call refused at the door",
+        "a browser came back from GitHub",
+        "a browser came from nowhere",
         "settings ACK",
         "starting new connection",
     ] {
