@@ -1,7 +1,7 @@
 //! The use cases: what the broker does, free of gRPC.
 //!
 //! * [`call`]: the calls that are let in, and what is noted of them.
-//! * [`credential`]: which credential an account uses. [`renewal`]: keeping a user's tokens fresh. [`access`]: its right to a repository. [`repo_token`]: the token for it;
+//! * [`credential`]: which credential an account uses. [`user_tokens`]: a user's, [`renewal`]: kept fresh. [`access`]: its right to a repository. [`repo_token`]: the token for it;
 //!   [`probe`]: one that only looks.
 //! * [`tokens`]: the cache of installation tokens.
 //! * [`connect`]: registering, storing, binding, disconnecting.
@@ -29,6 +29,7 @@ mod repo_token;
 mod repositories;
 mod seldom;
 pub mod tokens;
+mod user_tokens;
 mod vend;
 mod verify;
 mod webhooks;
@@ -100,9 +101,11 @@ struct Inner {
     /// race. Not across accounts: nobody can make another one wait.
     turns: DashMap<(AccountId, RepoId), Arc<tokio::sync::Mutex<()>>>,
     /// Asking GitHub whether it still takes an account's own token.
-    token_checks: Seldom,
+    token_checks: Seldom<AccountId>,
     /// Looking at GitHub what became of an account's installation.
-    looks: Seldom,
+    looks: Seldom<AccountId>,
+    /// Forgetting refusals because a browser says that something was changed.
+    forgiven: Seldom<()>,
     /// When the token of each account's user was last used.
     user_tokens_in_use: DashMap<AccountId, time::OffsetDateTime>,
     /// Tells the worker that a webhook was stored.
@@ -119,6 +122,7 @@ impl Broker {
             turns: DashMap::new(),
             token_checks: Seldom::once_in(vend::ASK_EVERY),
             looks: Seldom::once_in(connect::LOOK_EVERY),
+            forgiven: Seldom::once_in(connect::FORGIVE_EVERY),
             user_tokens_in_use: DashMap::new(),
             delivered: Notify::new(),
         };

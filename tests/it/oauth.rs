@@ -295,8 +295,11 @@ async fn what_a_dead_replica_was_renewing_another_one_takes_over() {
 async fn an_authorization_that_nobody_uses_is_kept_from_ending_for_good() {
     let world = connected().await;
     let days = |days: u64| Duration::from_secs(days * 24 * 3600);
+    let end = async || connection(&world).await.oauth_user.unwrap().refresh_expire_time.unwrap();
+    let first = end().await;
     world.advance(days(171));
-    world.until(async || (world.sim.count(EXCHANGE) == 2).then_some(())).await;
+    world.until(async || (end().await != first).then_some(())).await;
+    assert_eq!(world.sim.count(EXCHANGE), 2);
     world.advance(days(100));
     assert!(world.sim.accepts(&token(&world).await.token));
     world.finish().await;

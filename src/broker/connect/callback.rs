@@ -3,6 +3,8 @@
 //! Nobody is authenticated here. What speaks for the browser is the `state`: who knows it acts for the caller who began, with the
 //! rights that this caller has now.
 
+use std::time::Duration;
+
 use tracing::info;
 use url::Url;
 use uuid::Uuid;
@@ -86,6 +88,8 @@ pub struct Landing {
 
 /// Name of the call in log and audit.
 const RPC: &str = "GithubCallback";
+/// Refusals are forgotten no more often, whoever comes: they end by themselves within 30 s.
+pub(in crate::broker) const FORGIVE_EVERY: Duration = Duration::from_secs(1);
 /// Word for a user who did not want to.
 const ACCESS_DENIED: &str = "access_denied";
 
@@ -196,7 +200,10 @@ impl Broker {
         if let (true, None, Some(id)) =
             (callback.changed, &callback.state, callback.installation_id)
         {
-            self.inner.tokens.forgive(id);
+            // Anybody can say so, and it takes a look at all that is cached.
+            if self.inner.forgiven.may(&(), self.now()) {
+                self.inner.tokens.forgive(id);
+            }
             let outcome = Outcome::Updated;
             // The portal may know whose it is, and register it with a proof.
             let url = self.page(None, outcome, None, Some(id));

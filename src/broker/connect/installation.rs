@@ -103,7 +103,7 @@ impl Broker {
             proven = true;
         }
         if let Some(code) = &request.code {
-            if !self.installer_sees(call, code, found.id).await? {
+            if !self.installer_sees(call, code, found).await? {
                 return Err(not_owned());
             }
             proven = true;
@@ -111,7 +111,7 @@ impl Broker {
         if proven {
             return Ok(());
         }
-        if self.had_one_there(call, found).await? || self.user_sees(call, found.id).await? {
+        if self.had_one_there(call, found).await? || self.user_sees(call, found).await? {
             return Ok(());
         }
         Err(Error::new(
@@ -132,7 +132,7 @@ impl Broker {
     }
 
     /// Whether the user who has authorized the broker for the account can see an installation.
-    async fn user_sees(&self, call: &Call, id: InstallationId) -> Result<bool, Error> {
+    async fn user_sees(&self, call: &Call, found: &github::Installation) -> Result<bool, Error> {
         let Some((user, sealed)) = self.store().oauth_user(call.account()).await? else {
             return Ok(false);
         };
@@ -140,8 +140,23 @@ impl Broker {
         if self.usable(&token).is_err() {
             return Ok(false);
         }
-        let seen = self.github().user_installations(&token.token).await;
-        Ok(seen.map_err(refusal::cannot_ask)?.contains(&id))
+        self.is_theirs(&token.token, found).await.map_err(refusal::cannot_ask)
+    }
+
+    /// Whether the user of a token can see an installation, and may speak for it. Collaborators see it, too: of an
+    /// organization that has to do, as GitHub tells an App no more; a user's own is that user's alone.
+    async fn is_theirs(
+        &self,
+        user: &Token,
+        found: &github::Installation,
+    ) -> Result<bool, github::Error> {
+        if !self.github().user_installations(user).await?.contains(&found.id) {
+            return Ok(false);
+        }
+        if found.account.kind != "User" {
+            return Ok(true);
+        }
+        Ok(self.github().user(user).await?.id == found.account.id)
     }
 
     /// Notes that an organization owner was asked, unless there is an installation already that was not uninstalled.
@@ -184,10 +199,10 @@ impl Broker {
         &self,
         call: &Call,
         code: &Token,
-        id: InstallationId,
+        found: &github::Installation,
     ) -> Result<bool, Error> {
-        let ask = async |token: &Token| self.github().user_installations(token).await;
-        Ok(self.with_installer(call, code, ask).await?.contains(&id))
+        let ask = async |token: &Token| self.is_theirs(token, found).await;
+        self.with_installer(call, code, ask).await
     }
 
     /// Asks something as the user whom a code is of. The token for it is ended again: nobody needs it any more.

@@ -23,6 +23,7 @@ mod switch;
 
 pub(super) use awaited::LOOK_EVERY;
 pub use begin::{BeginRequest, Begun};
+pub(super) use callback::FORGIVE_EVERY;
 pub use callback::{Callback, Landing, Outcome};
 pub use disconnect::Disconnected;
 pub use installation::{RegisterRequest, SetupAction};

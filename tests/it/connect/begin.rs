@@ -220,6 +220,25 @@ async fn a_user_who_has_connected_github_proves_an_installation_that_was_there_b
 }
 
 #[tokio::test]
+async fn a_collaborator_does_not_speak_for_the_installation_of_another_user() {
+    let world = World::start().await;
+    let notes = seed::Repository {
+        collaborators: [("mallory".to_owned(), github_sim::Level::Write)].into(),
+        ..super::repository("alice", "notes")
+    };
+    world.sim.add_repository(&notes).unwrap();
+    let id = world.sim.install(APP_ID, "alice", None, "alice") as i64;
+    for (login, proves) in [("mallory", false), ("alice", true)] {
+        let mut request = redirected(ACCOUNT, "");
+        request.installation_id = id;
+        request.code = person::authorize(&world.sim, login).await;
+        let registered = world.register_installation(request).await;
+        assert_eq!(registered.is_ok(), proves, "{login}: {registered:?}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn only_registered_pages_are_returned_to() {
     let world = World::configured(|config| {
         config.connecting.callback_url = Some("https://portal.example/callback".parse().unwrap());
