@@ -9,7 +9,6 @@ use tonic::Code;
 use crate::harness::{
     ACCOUNT, INSTALLATION, REPO, World,
     git::git,
-    person::back_from,
     status::{assert_reason, bad_fields},
     write,
 };
@@ -26,29 +25,9 @@ async fn world() -> World {
     .await
 }
 
-/// The portal sends the browser to GitHub, where `login` agrees; what comes back.
-async fn authorized(world: &World, account: &str, login: &str) -> CompleteOAuthRequest {
-    let request = BeginOAuthRequest {
-        account: account.into(),
-        login_hint: login.into(),
-        ..Default::default()
-    };
-    let begun = world.begin_o_auth(request).await.unwrap();
-    let (to, brought) = back_from(&begun.authorize_url).await;
-    assert!(to.as_str().starts_with(CALLBACK), "{to}");
-    assert_eq!(brought["state"], begun.state);
-    let (state, code) = (begun.state, brought["code"].clone());
-    CompleteOAuthRequest { account: account.into(), state, code }
-}
-
-async fn connect(world: &World, account: &str, login: &str) -> OAuthUser {
-    let request = authorized(world, account, login).await;
-    world.complete_o_auth(request).await.unwrap().oauth_user.unwrap()
-}
-
 async fn connected() -> World {
     let mut world = world().await;
-    connect(&world, ACCOUNT, "alice").await;
+    world.connect_github(ACCOUNT, "alice").await;
     world.configure(ACCOUNT, REPO).await;
     world
 }
@@ -92,7 +71,7 @@ async fn a_user_connects_github_and_the_broker_works_as_that_user() {
 #[tokio::test]
 async fn what_was_begun_works_once_for_the_account_that_it_was_begun_for() {
     let world = world().await;
-    let good = authorized(&world, ACCOUNT, "alice").await;
+    let good = world.authorized(ACCOUNT, "alice").await;
     let refused = async |request: CompleteOAuthRequest| {
         let refused = world.complete_o_auth(request).await.unwrap_err();
         assert_reason(&refused, Code::FailedPrecondition, "STATE_UNKNOWN");
@@ -102,14 +81,14 @@ async fn what_was_begun_works_once_for_the_account_that_it_was_begun_for() {
     world.complete_o_auth(good.clone()).await.unwrap();
     refused(good).await;
 
-    let late = authorized(&world, ACCOUNT, "alice").await;
+    let late = world.authorized(ACCOUNT, "alice").await;
     world.advance(Duration::from_secs(600));
     refused(late).await;
 
     // The state of an installation is none of these.
     let request = BeginInstallationRequest { account: ACCOUNT.into(), ..Default::default() };
     let begun = world.begin_installation(request).await.unwrap();
-    let code = authorized(&world, ACCOUNT, "alice").await.code;
+    let code = world.authorized(ACCOUNT, "alice").await.code;
     refused(CompleteOAuthRequest { account: ACCOUNT.into(), state: begun.state, code }).await;
     world.finish().await;
 }
@@ -117,9 +96,9 @@ async fn what_was_begun_works_once_for_the_account_that_it_was_begun_for() {
 #[tokio::test]
 async fn a_code_that_was_stolen_on_the_way_is_worth_nothing_to_another_browser() {
     let world = world().await;
-    let stolen = authorized(&world, ACCOUNT, "alice").await.code;
+    let stolen = world.authorized(ACCOUNT, "alice").await.code;
     // The thief begins for an account of their own, and brings the code there.
-    let mine = authorized(&world, "tenant-thief", "mallory").await;
+    let mine = world.authorized("tenant-thief", "mallory").await;
     let request = CompleteOAuthRequest { code: stolen, ..mine };
     let refused = world.complete_o_auth(request).await.unwrap_err();
     assert_eq!(bad_fields(&refused), ["code"], "its PKCE verifier is another one");
@@ -210,7 +189,7 @@ async fn a_user_who_takes_the_authorization_back_has_to_connect_again() {
     assert_eq!(world.sim.count(EXCHANGE), 2, "a refused renewal is not tried again");
     assert_eq!(connection(&world).await.oauth_user.unwrap().status(), ConnectionStatus::Revoked);
 
-    connect(&world, ACCOUNT, "alice").await;
+    world.connect_github(ACCOUNT, "alice").await;
     assert!(world.sim.accepts(&token(&world).await.token));
     world.finish().await;
 }
@@ -219,7 +198,7 @@ async fn a_user_who_takes_the_authorization_back_has_to_connect_again() {
 async fn connecting_again_ends_the_tokens_of_before_and_disconnecting_all() {
     let world = connected().await;
     let first = token(&world).await.token;
-    connect(&world, ACCOUNT, "alice").await;
+    world.connect_github(ACCOUNT, "alice").await;
     let second = token(&world).await.token;
     assert!(!world.sim.accepts(&first) && world.sim.accepts(&second));
     let done = world.disconnect(DisconnectRequest { account: ACCOUNT.into() }).await.unwrap();
@@ -267,7 +246,7 @@ async fn a_renewal_whose_answer_was_lost_is_said_to_need_a_person() {
     let refused = world.until(async || world.get_repo_token(request.clone()).await.err()).await;
     assert_reason(&refused, Code::FailedPrecondition, "CREDENTIAL_REJECTED");
     assert!(!world.sim.accepts(&first));
-    connect(&world, ACCOUNT, "alice").await;
+    world.connect_github(ACCOUNT, "alice").await;
     assert!(world.sim.accepts(&token(&world).await.token));
     world.finish().await;
 }

@@ -8,7 +8,7 @@ mod lost;
 use ghbroker::proto::*;
 use github_sim::{Level, seed};
 
-use crate::harness::{ACCOUNT, INSTALLATION, World, person::back_from};
+use crate::harness::{ACCOUNT, INSTALLATION, World};
 
 const CALLBACK: &str = "https://portal.example/github/callback";
 
@@ -44,21 +44,8 @@ async fn by_oauth() -> World {
         config.connecting.callback_url = Some(CALLBACK.parse().unwrap());
     })
     .await;
-    connect_github(&world).await;
+    world.connect_github(ACCOUNT, "alice").await;
     world
-}
-
-async fn connect_github(world: &World) {
-    let request = BeginOAuthRequest {
-        account: ACCOUNT.into(),
-        login_hint: "alice".into(),
-        ..Default::default()
-    };
-    let begun = world.begin_o_auth(request).await.unwrap();
-    let (_, mut brought) = back_from(&begun.authorize_url).await;
-    let code = brought.remove("code").unwrap();
-    let request = CompleteOAuthRequest { account: ACCOUNT.into(), state: begun.state, code };
-    world.complete_o_auth(request).await.unwrap();
 }
 
 /// Lets the App make repositories of `acme`.

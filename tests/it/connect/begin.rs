@@ -203,16 +203,7 @@ async fn a_user_who_has_connected_github_proves_an_installation_that_was_there_b
     })
     .await;
     for (login, proves) in [("mallory", false), ("alice", true)] {
-        let request = BeginOAuthRequest {
-            account: ACCOUNT.into(),
-            login_hint: login.into(),
-            ..Default::default()
-        };
-        let begun = world.begin_o_auth(request).await.unwrap();
-        let (_, mut brought) = person::back_from(&begun.authorize_url).await;
-        let code = brought.remove("code").unwrap();
-        let request = CompleteOAuthRequest { account: ACCOUNT.into(), state: begun.state, code };
-        world.complete_o_auth(request).await.unwrap();
+        world.connect_github(ACCOUNT, login).await;
         let registered = world.register_installation(redirected(ACCOUNT, "")).await;
         assert_eq!(registered.is_ok(), proves, "{login}: {registered:?}");
     }

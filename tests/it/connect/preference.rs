@@ -9,7 +9,6 @@ use tonic::Code;
 use super::{bind, connection, installed, pat, token};
 use crate::harness::{
     ACCOUNT, INSTALLATION, REPO, World,
-    person::back_from,
     status::{assert_reason, bad_fields},
 };
 
@@ -24,16 +23,7 @@ async fn world(fallback: bool) -> World {
     .await;
     let own = world.pat(seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
     world.set_pat(pat(ACCOUNT, &own)).await.unwrap();
-    let request = BeginOAuthRequest {
-        account: ACCOUNT.into(),
-        login_hint: "alice".into(),
-        ..Default::default()
-    };
-    let begun = world.begin_o_auth(request).await.unwrap();
-    let (_, mut brought) = back_from(&begun.authorize_url).await;
-    let code = brought.remove("code").unwrap();
-    let request = CompleteOAuthRequest { account: ACCOUNT.into(), state: begun.state, code };
-    world.complete_o_auth(request).await.unwrap();
+    world.connect_github(ACCOUNT, "alice").await;
     world.register_installation(installed(ACCOUNT, INSTALLATION)).await.unwrap();
     world.configure_repo(bind(ACCOUNT, REPO)).await.unwrap();
     world

@@ -5,7 +5,7 @@ use github_sim::{Level, seed};
 use serde_json::json;
 use tonic::Code;
 
-use super::{by_oauth, classic, connect_github, fine_grained, let_administer, set_pat};
+use super::{by_oauth, classic, fine_grained, let_administer, set_pat};
 use crate::{
     access::rule,
     harness::{
@@ -259,7 +259,7 @@ async fn a_users_own_repository_is_made_by_that_user() {
     world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
     let answer = world.create_repository(new("mallory/diary")).await.unwrap();
     assert_eq!(answer.source(), CredentialSource::Pat, "alice cannot, though she comes first");
-    connect_github(&world).await;
+    world.connect_github(ACCOUNT, "alice").await;
     world.finish().await;
 }
 
