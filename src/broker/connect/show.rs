@@ -43,7 +43,7 @@ pub struct ListRequest {
 pub struct Listed {
     /// By name.
     pub connections: Vec<Summary>,
-    /// The last one that was looked at, if there may be more.
+    /// The last of them, if there may be more.
     pub last: Option<AccountId>,
 }
 
@@ -64,6 +64,9 @@ pub struct Summary {
 
 /// A token that ends within this time is worth a warning: renewing one takes people some days.
 pub(in crate::broker) const EXPIRES_SOON: time::Duration = time::Duration::days(14);
+
+/// Names of accounts that are read at once, to find those that a caller may see.
+const NAMES_AT_ONCE: usize = 1000;
 
 impl Broker {
     /// What an account is connected with. GitHub is asked only about an installation that is waited for.
@@ -91,10 +94,9 @@ impl Broker {
         call: &AnyAccount,
         request: ListRequest,
     ) -> Result<Listed, Error> {
-        let accounts = self.store().accounts(request.after.as_ref(), request.limit).await?;
-        let last = accounts.last().filter(|_| accounts.len() == request.limit).cloned();
+        let (accounts, last) = self.visible_accounts(call, request).await?;
         let mut connections = Vec::new();
-        for account in accounts.into_iter().filter(|account| call.may_see(account)) {
+        for account in accounts {
             let held = self.held(&account).await?;
             let (now, fallback) = (self.now(), self.connecting().fallback);
             connections.push(Summary {
@@ -106,6 +108,30 @@ impl Broker {
             });
         }
         Ok(Listed { connections, last })
+    }
+
+    /// The accounts of one page, and the last of them if there may be more. It is shown to the caller, so that it is one of
+    /// those that the caller may see, however many others are looked at in between.
+    async fn visible_accounts(
+        &self,
+        call: &AnyAccount,
+        request: ListRequest,
+    ) -> Result<(Vec<AccountId>, Option<AccountId>), Error> {
+        let (mut visible, mut after) = (Vec::new(), request.after);
+        loop {
+            let names = self.store().accounts(after.as_ref(), NAMES_AT_ONCE).await?;
+            let more = names.len() == NAMES_AT_ONCE;
+            after = names.last().cloned();
+            visible.extend(names.into_iter().filter(|account| call.may_see(account)));
+            if visible.len() >= request.limit {
+                visible.truncate(request.limit);
+                let last = visible.last().cloned();
+                return Ok((visible, last));
+            }
+            if !more {
+                return Ok((visible, None));
+            }
+        }
     }
 }
 

@@ -299,3 +299,30 @@ async fn connections_are_listed_by_pages() {
     assert_eq!(bad_fields(&refused), ["page_size", "page_token"]);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_list_names_no_account_that_its_reader_may_not_see() {
+    let rules = crate::access::rule(
+        "support",
+        "rpcs = [\"ListConnections\"]\naccounts = [\"a-*\", \"y-*\"]",
+    );
+    let world = World::guarded(seed(), Door::new("either", &rules)).await;
+    for account in ["a-1", "b-hidden", "c-hidden", "x-hidden", "y-1", "z-hidden"] {
+        let token = world.pat(seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
+        world.set_pat(super::pat(account, &token)).await.unwrap();
+    }
+    let support = world.workload("support").await;
+    let (mut seen, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListConnectionsRequest { page_size: 1, page_token };
+        let page = support.admin().list_connections(request).await.unwrap().into_inner();
+        assert!(!format!("{page:?}").contains("hidden"), "{page:?}");
+        seen.extend(page.connections.into_iter().map(|connection| connection.account));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["a-1", "y-1"]);
+    world.finish().await;
+}
