@@ -128,7 +128,7 @@ impl WebhookEvent {
                 Change::Uninstalled { installation: read::<OfInstallation>(body)?.id() }
             }
             EventName::Installation | EventName::InstallationRepositories => {
-                read::<OfInstallation>(body)?.changed()
+                read::<OfInstallation>(body)?.changed(&action)
             }
             EventName::InstallationTarget => read::<OfTarget>(body)?.changed(),
             EventName::Repository => read::<OfRepository>(body)?.changed(&action)?,
@@ -160,8 +160,17 @@ struct Id {
 
 #[derive(Deserialize)]
 struct OfInstallation {
-    installation: Id,
+    installation: WholeInstallation,
     requester: Option<Id>,
+}
+
+/// The name of the event is not signed, only the body. Bodies of all other events show an installation by its id alone: what
+/// was signed for one of those is not taken for this one.
+#[derive(Deserialize)]
+struct WholeInstallation {
+    id: i64,
+    #[serde(rename = "account")]
+    _account: IgnoredAny,
 }
 
 /// Of a rename GitHub shows only the id of the installation.
@@ -194,11 +203,10 @@ impl OfInstallation {
         InstallationId(self.installation.id)
     }
 
-    fn changed(&self) -> Change {
-        Change::Installation {
-            installation: self.id(),
-            requester: self.requester.as_ref().map(|user| user.id),
-        }
+    fn changed(&self, action: &str) -> Change {
+        // Of other actions it is the one who asked for that: for another repository, say.
+        let requester = self.requester.as_ref().filter(|_| action == "created");
+        Change::Installation { installation: self.id(), requester: requester.map(|user| user.id) }
     }
 }
 

@@ -304,3 +304,31 @@ mod postgres {
             .await;
     }
 }
+
+/// The name of the event is not signed: whoever has the body of one can send it as another.
+#[tokio::test]
+async fn what_was_signed_for_another_event_uninstalls_nothing() {
+    let world = World::connected().await;
+    let of_a_label = Delivery::new(
+        "label",
+        &json!({
+            "action": "deleted", "label": {"id": 1, "name": "old"},
+            "installation": {"id": crate::harness::INSTALLATION, "node_id": "x"},
+        }),
+    );
+    of_a_label.taken(&world.http).await;
+    for event in ["installation", "installation_repositories"] {
+        let id = uuid::Uuid::now_v7().to_string();
+        let replayed = Delivery { event: event.into(), id, ..of_a_label.clone() };
+        let answered = replayed.send(&world.http).await;
+        let expected = if event == "installation" {
+            StatusCode::BAD_REQUEST
+        } else {
+            // An action that is not followed.
+            StatusCode::ACCEPTED
+        };
+        assert_eq!(answered, expected, "{event}");
+    }
+    nothing_stored(&world).await;
+    assert_eq!(status(&world).await, ConnectionStatus::Active);
+}
