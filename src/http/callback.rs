@@ -28,13 +28,13 @@ pub(super) async fn finish(
     extract::State(state): extract::State<State>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let Ok(_place) = state.callbacks.try_acquire() else {
+    let Ok(place) = state.callbacks.clone().try_acquire_owned() else {
         state.metrics.callback("busy");
         let sentence = "too many come at once; load this page again in a moment";
         return answer::error(StatusCode::SERVICE_UNAVAILABLE, sentence);
     };
     let callback = read(query.as_deref().unwrap_or_default());
-    let landing = state.broker.finish_in_browser(callback).await;
+    let landing = state.broker.finish_in_browser(callback, place).await;
     state.metrics.callback(landing.outcome.as_str());
     tell(&landing);
     send_on(landing)

@@ -2,6 +2,7 @@
 
 mod begin;
 mod branches;
+mod browsers;
 mod disconnect;
 mod installation;
 mod isolation;

@@ -94,10 +94,18 @@ pub(in crate::broker) const FORGIVE_EVERY: Duration = Duration::from_secs(1);
 const ACCESS_DENIED: &str = "access_denied";
 
 impl Broker {
-    /// Finishes what a browser brings back. A task of its own: a browser that is closed stops nothing half way.
-    pub async fn finish_in_browser(&self, callback: Callback) -> Landing {
+    /// Finishes what a browser brings back. A task of its own: a browser that is closed stops nothing half way, and its
+    /// `place` is taken until then.
+    pub async fn finish_in_browser(
+        &self,
+        callback: Callback,
+        place: impl Send + 'static,
+    ) -> Landing {
         let (broker, request_id) = (self.clone(), Uuid::now_v7());
-        let work = tokio::spawn(async move { broker.finish(callback, request_id).await });
+        let work = tokio::spawn(async move {
+            let _place = place;
+            broker.finish(callback, request_id).await
+        });
         work.await
             .unwrap_or_else(|failed| self.failed(None, None, Error::internal(failed), request_id))
     }
