@@ -122,7 +122,12 @@ impl Broker {
         };
         let record = Record::new(request_id, Some(&attempt.attempt.caller), RPC.to_owned());
         let trail = Trail::new(record);
-        let done = self.finish_attempt(&trail, &attempt, &callback).await;
+        let mut done = self.finish_attempt(&trail, &attempt, &callback).await;
+        if done.as_ref().is_err_and(|error| !error.reason.is_passing()) {
+            // Heard once: nothing limits how often a browser comes, and each time is in the audit.
+            let ended = self.store().end_attempt(&attempt.state_hash).await;
+            done = done.and_then(|outcome| ended.map(|_| outcome).map_err(Error::from));
+        }
         let reason = done.as_ref().err().map(|error| error.reason.word());
         let done = match self.conclude(&trail, reason).await {
             Ok(()) => done,

@@ -71,3 +71,25 @@ async fn a_browser_that_is_closed_keeps_its_place_until_its_work_is_done() {
     assert!(connected.contains("outcome=connected"), "{connected}");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_redirect_that_says_too_little_is_heard_once() {
+    let world = world().await;
+    let request = BeginInstallationRequest { account: ACCOUNT.into(), ..Default::default() };
+    let installation = world.begin_installation(request).await.unwrap().state;
+    let request = BeginOAuthRequest { account: ACCOUNT.into(), ..Default::default() };
+    let oauth = world.begin_o_auth(request).await.unwrap().state;
+    for state in [installation, oauth] {
+        let mut url = world.callback();
+        url.query_pairs_mut().append_pair("state", &state);
+        let (_, to) = visit(url.clone()).await;
+        assert!(to.contains("reason=REFUSED_BY_GITHUB"), "{to}");
+        let told = world.audit().len();
+        for _ in 0..3 {
+            let (_, to) = visit(url.clone()).await;
+            assert!(to.contains("reason=STATE_UNKNOWN"), "{to}");
+        }
+        assert_eq!(world.audit().len(), told, "who comes again and again fills no audit");
+    }
+    world.finish().await;
+}
