@@ -55,7 +55,25 @@ impl Store {
     /// Binds an installation to its account in place of any other one. [`Error::InstallationTaken`] if it is
     /// another account's, which the database decides, so that of two at once exactly one wins.
     pub async fn bind_installation(&self, installation: &Installation) -> Result<(), Error> {
-        let row = ActiveModel {
+        self.put_installation(self.row_of(installation), Condition::all()).await
+    }
+
+    /// Binds an installation to its account if that waits for one; says whether. Errors as above.
+    pub async fn bind_awaited(&self, installation: &Installation) -> Result<bool, Error> {
+        let update = Entity::update_many()
+            .set(self.row_of(installation))
+            .filter(Column::Account.eq(installation.account.as_str()))
+            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(Column::InstallationId.is_null());
+        self.within(async {
+            let done = update.exec(&self.db).await.map_err(not_bound)?;
+            Ok(done.rows_affected > 0)
+        })
+        .await
+    }
+
+    fn row_of(&self, installation: &Installation) -> ActiveModel {
+        ActiveModel {
             account: Set(installation.account.to_string()),
             host: Set(self.settings.github_host.clone()),
             app: Set(self.settings.github_app.clone()),
@@ -69,8 +87,7 @@ impl Store {
             settings_url: Set(installation.settings_url.clone()),
             expected_login: Set(None),
             requester_id: Set(None),
-        };
-        self.put_installation(row, Condition::all()).await
+        }
     }
 
     /// Records that an account waits for its installation, unless it has one on this host that was not revoked.
@@ -166,14 +183,7 @@ impl Store {
             .to_owned();
         self.within(async {
             let done = Entity::insert(row).on_conflict(replace).exec_without_returning(&self.db);
-            match done.await {
-                Ok(_) => Ok(()),
-                // The account itself cannot clash: that is the conflict which replaces.
-                Err(error) => match error.sql_err() {
-                    Some(SqlErr::UniqueConstraintViolation(_)) => Err(Error::InstallationTaken),
-                    _ => Err(Error::in_table(TABLE)(error)),
-                },
-            }
+            done.await.map(drop).map_err(not_bound)
         })
         .await
     }
@@ -194,6 +204,14 @@ impl Store {
             .col_expr(Column::UpdatedAt, Expr::value(stored(now)));
         let done = async { update.exec(&self.db).await.map_err(Error::in_table(TABLE)) };
         Ok(self.within(done).await?.rows_affected > 0)
+    }
+}
+
+/// The account itself cannot clash: that is the conflict which replaces.
+fn not_bound(error: DbErr) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => Error::InstallationTaken,
+        _ => Error::in_table(TABLE)(error),
     }
 }
 

@@ -91,7 +91,7 @@ impl Broker {
             waiting = self.store().awaited_on(login).await?;
         }
         match waiting.as_slice() {
-            [awaited] => self.bind_found(&awaited.account, found).await.map(drop),
+            [awaited] => self.bind_awaited(&awaited.account, found).await,
             _ => {
                 debug!(installation = %id, waiting = waiting.len(), "no one account waits for this installation");
                 Ok(())
@@ -108,7 +108,7 @@ impl Broker {
         };
         match self.github().installation_on(&login).await {
             Ok(found) if found.account.login.eq_ignore_ascii_case(&login) => {
-                self.bind_found(account, found).await.map(drop)
+                self.bind_awaited(account, found).await
             }
             Ok(_) => Ok(()),
             Err(error) if error.kind == Kind::NotFound => Ok(()),
@@ -116,15 +116,35 @@ impl Broker {
         }
     }
 
+    /// Binds an installation to the account that waits for it, if it still does.
+    async fn bind_awaited(
+        &self,
+        account: &AccountId,
+        found: github::Installation,
+    ) -> Result<(), Error> {
+        let installation = self.as_bound(account, found);
+        if self.store().bind_awaited(&installation).await? {
+            self.bound(&installation);
+        }
+        Ok(())
+    }
+
     /// Binds an installation that is proven to be an account's.
     pub(super) async fn bind_found(
         &self,
         account: &AccountId,
         found: github::Installation,
-    ) -> Result<Installation, Error> {
+    ) -> Result<(), Error> {
+        let installation = self.as_bound(account, found);
+        self.store().bind_installation(&installation).await?;
+        self.bound(&installation);
+        Ok(())
+    }
+
+    fn as_bound(&self, account: &AccountId, found: github::Installation) -> Installation {
         let status =
             if found.suspended { ConnectionStatus::Suspended } else { ConnectionStatus::Active };
-        let installation = Installation {
+        Installation {
             account: account.clone(),
             id: Some(found.id),
             github_account_id: Some(found.account.id),
@@ -133,12 +153,14 @@ impl Broker {
             enabled: true,
             settings_url: found.html_url,
             registered_at: self.now(),
-        };
-        self.store().bind_installation(&installation).await?;
+        }
+    }
+
+    fn bound(&self, installation: &Installation) {
+        let Installation { account, id, github_login, .. } = installation;
         // What was learned before (a refusal, a token of an earlier installation) no longer holds.
         self.inner.tokens.purge(account);
-        let (installation_id, github_login) = (found.id, &installation.github_login);
-        info!(%account, installation = %installation_id, github_login, "installation registered");
-        Ok(installation)
+        let installation = id.map(tracing::field::display);
+        info!(%account, installation, github_login, "installation registered");
     }
 }

@@ -197,6 +197,32 @@ async fn an_awaited_installation_is_found_by_the_next_look() {
 }
 
 #[tokio::test]
+async fn an_awaited_installation_is_not_bound_to_an_account_that_waits_no_more() {
+    use github_sim::{Effect, Fault, Gate};
+    let mut seed = seed();
+    seed.installations.clear();
+    let world = World::start_with(seed).await;
+    let begun = world.begin_installation(begin(ACCOUNT, "acme")).await.unwrap();
+    let mut requested = redirected(ACCOUNT, &begun.state);
+    (requested.installation_id, requested.setup_action) = (0, SetupAction::Request.into());
+    world.register_installation(requested).await.unwrap();
+    world.sim.install(APP_ID, "acme", None, "alice");
+    let gate = Gate::new();
+    world.sim.fault(Fault::once("GET /orgs/{org}/installation", Effect::Hold(gate.clone())));
+    world.sim.fault(Fault::once("GET /users/{username}/installation", Effect::Hold(gate.clone())));
+    let look = connection(&world, ACCOUNT);
+    let meanwhile = async {
+        gate.arrived(1).await;
+        disconnect(&world, ACCOUNT).await;
+        gate.open();
+    };
+    let (_, ()) = tokio::join!(look, meanwhile);
+    let nothing = connection(&world, ACCOUNT).await.unwrap_err();
+    assert_reason(&nothing, Code::NotFound, "ACCOUNT_NOT_CONNECTED");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_user_who_has_connected_github_proves_an_installation_that_was_there_before() {
     let world = World::configured(|config| {
         config.connecting.callback_url = Some("https://portal.example/callback".parse().unwrap());
