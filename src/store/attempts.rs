@@ -1,6 +1,6 @@
 //! Connections that a browser is on its way to make. What is known of a `state` is its hash alone.
 
-use sea_orm::{ActiveValue::Set, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::Expr};
 use time::OffsetDateTime;
 
 use super::{Error, Store, stored};
@@ -94,12 +94,27 @@ impl Store {
         Ok(self.within(done).await?.rows_affected > 0)
     }
 
+    /// Takes an attempt to finish it: of several at once exactly one is told that it did, and nobody finds it any more. It is kept
+    /// until [`Store::connect_oauth_user`], so that whoever deletes it in between is heeded.
+    pub async fn take_attempt(&self, state_hash: &str) -> Result<bool, Error> {
+        let update = Entity::update_many()
+            .filter(Column::StateHash.eq(state_hash))
+            .col_expr(Column::StateHash, Expr::value(taken(state_hash)));
+        let done = async { update.exec(&self.db).await.map_err(Error::in_table(TABLE)) };
+        Ok(self.within(done).await?.rows_affected > 0)
+    }
+
     /// Forgets the attempts that ended before `before`; says how many there were.
     pub async fn prune_attempts(&self, before: OffsetDateTime) -> Result<u64, Error> {
         let delete = Entity::delete_many().filter(Column::ExpiresAt.lte(stored(before)));
         let done = async { delete.exec(&self.db).await.map_err(Error::in_table(TABLE)) };
         Ok(self.within(done).await?.rows_affected)
     }
+}
+
+/// What an attempt is called once it is taken: no hash of any `state`.
+pub(super) fn taken(state_hash: &str) -> String {
+    format!("taken {state_hash}")
 }
 
 fn read(row: Model) -> Result<StoredAttempt, Error> {

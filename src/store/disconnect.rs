@@ -18,6 +18,12 @@ impl Store {
     async fn delete_all(&self, account: &AccountId) -> Result<bool, DbErr> {
         let account = account.as_str();
         let transaction = self.begin().await?;
+        // First: one that a browser is still on its way with must not connect the account again, and one that is being finished
+        // is waited for, so that what it connected is deleted, too.
+        let attempts = attempts::Entity::delete_many()
+            .filter(attempts::Column::Account.eq(account))
+            .exec(&transaction)
+            .await?;
         let installations = installations::Entity::delete_many()
             .filter(installations::Column::Account.eq(account))
             .exec(&transaction)
@@ -28,11 +34,6 @@ impl Store {
             .await?;
         let users = oauth_users::Entity::delete_many()
             .filter(oauth_users::Column::Account.eq(account))
-            .exec(&transaction)
-            .await?;
-        // One that a browser is still on its way with must not connect the account again.
-        let attempts = attempts::Entity::delete_many()
-            .filter(attempts::Column::Account.eq(account))
             .exec(&transaction)
             .await?;
         let bindings = bindings::Entity::delete_many()

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use time::OffsetDateTime;
 
-use super::{Error, Store, installations::status, stored};
+use super::{Error, Store, attempts, installations::status, stored};
 use crate::domain::{AccountId, ConnectionStatus, OAuthUser, SealedSecret};
 
 /// Table that sealed tokens belong to: a part of their seal.
@@ -87,12 +87,14 @@ impl Store {
         accounts.collect::<Result<_, _>>().map_err(|_| Error::corrupt(TABLE, "account"))
     }
 
-    /// Stores a user in place of any other one of the account. The seal's row id must be new.
-    pub async fn put_oauth_user(
+    /// Stores a user in place of any other one of the account, and ends the attempt that was taken for it; false if that is
+    /// gone, as it is when the account was disconnected meanwhile. The seal's row id must be new.
+    pub async fn connect_oauth_user(
         &self,
         user: &OAuthUser,
         sealed: &SealedSecret,
-    ) -> Result<(), Error> {
+        state_hash: &str,
+    ) -> Result<bool, Error> {
         let scopes = serde_json::to_string(&user.scopes);
         let row = ActiveModel {
             account: Set(user.account.to_string()),
@@ -116,11 +118,17 @@ impl Store {
         let columns = Column::iter().filter(|column| !matches!(column, Column::Account));
         let replace = OnConflict::column(Column::Account).update_columns(columns).to_owned();
         let insert = Entity::insert(row).on_conflict(replace);
-        self.within(async {
-            insert.exec_without_returning(&self.db).await.map_err(Error::in_table(TABLE))?;
-            Ok(())
-        })
-        .await
+        let attempt = attempts::Entity::delete_by_id(attempts::taken(state_hash));
+        let connect = async {
+            let transaction = self.begin().await?;
+            let waited_for = attempt.exec(&transaction).await?.rows_affected > 0;
+            if waited_for {
+                insert.exec_without_returning(&transaction).await?;
+                transaction.commit().await?;
+            }
+            Ok(waited_for)
+        };
+        self.within(async { connect.await.map_err(Error::in_table(TABLE)) }).await
     }
 
     /// Claims the renewal of the tokens that were read as `sealed`, until `until`. Of several at once, on whatever replica,

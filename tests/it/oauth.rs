@@ -329,3 +329,24 @@ async fn what_the_app_may_do_for_its_user_is_tried_out() {
     assert!(finding.message.contains("lacks Contents: write"), "{finding:?}");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn what_comes_back_while_the_account_is_disconnected_does_not_connect_it_again() {
+    let world = world().await;
+    let request = authorized(&world, ACCOUNT, "alice").await;
+    let gate = Gate::new();
+    world.sim.fault(Fault::once(EXCHANGE, Effect::Hold(gate.clone())));
+    let complete = world.complete_o_auth(request);
+    let meanwhile = async {
+        gate.arrived(1).await;
+        world.disconnect(DisconnectRequest { account: ACCOUNT.into() }).await.unwrap();
+        gate.open();
+    };
+    let (completed, ()) = tokio::join!(complete, meanwhile);
+    assert_reason(&completed.unwrap_err(), Code::FailedPrecondition, "STATE_UNKNOWN");
+    let nothing =
+        world.get_connection(GetConnectionRequest { account: ACCOUNT.into() }).await.unwrap_err();
+    assert_reason(&nothing, Code::NotFound, "ACCOUNT_NOT_CONNECTED");
+    assert_eq!(world.sim.live_user_tokens(), 0, "the tokens that the code gave are ended");
+    world.finish().await;
+}

@@ -155,6 +155,12 @@ impl Broker {
         used.then_some(()).ok_or_else(unknown_state)
     }
 
+    /// The same for one that takes a while to finish: disconnecting the account meanwhile still stops it.
+    pub(super) async fn take_up(&self, attempt: &StoredAttempt) -> Result<(), Error> {
+        let taken = self.store().take_attempt(&attempt.state_hash).await?;
+        taken.then_some(()).ok_or_else(unknown_state)
+    }
+
     /// The PKCE verifier of an attempt.
     pub(super) fn verifier(&self, attempt: &StoredAttempt) -> Result<Option<Token>, Error> {
         let Some(sealed) = &attempt.verifier else { return Ok(None) };

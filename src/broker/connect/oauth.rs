@@ -13,7 +13,7 @@ use crate::{
     github::{Code, Kind},
 };
 
-use super::installation::not_exchanged;
+use super::{begin::unknown_state, installation::not_exchanged};
 
 impl Broker {
     /// Finishes what [`Broker::begin_oauth`] began: stores the user's tokens, encrypted, in place of earlier ones.
@@ -26,7 +26,7 @@ impl Broker {
         let attempt = self.attempt_of(call, AttemptKind::OAuth, state).await?;
         let verifier = self.verifier(&attempt)?;
         // A code works once: whoever comes with the same state is too late.
-        self.use_up(&attempt).await?;
+        self.take_up(&attempt).await?;
         let tokens = self
             .github()
             .exchange_code(Code {
@@ -67,9 +67,11 @@ impl Broker {
         };
         let sealed = self.seal_user_tokens(account, &Uuid::now_v7().to_string(), &tokens)?;
         let before = self.store().oauth_user(account).await?;
-        if let Err(error) = self.store().put_oauth_user(&user, &sealed).await {
+        let connected = self.store().connect_oauth_user(&user, &sealed, &attempt.state_hash).await;
+        if !matches!(connected, Ok(true)) {
             self.end_user_tokens(account, &tokens.access, tokens.refresh.as_ref()).await;
-            return Err(error.into());
+            // The account was disconnected meanwhile.
+            return Err(connected.err().map_or_else(unknown_state, Error::from));
         }
         if let Some((before, sealed)) = before {
             self.end_stored_pair(&before, &sealed).await;
