@@ -3,19 +3,29 @@
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::{Error, Store, attempts, bindings, installations, oauth_users, pats, requests};
-use crate::domain::AccountId;
+use crate::domain::{AccountId, OAuthUser, SealedSecret};
+
+/// What was deleted.
+#[derive(Clone, Debug)]
+pub struct Deleted {
+    /// False if there was nothing.
+    pub existed: bool,
+    /// The user's tokens as they were at the end: whoever has read them before may have those of before a renewal. None, too, if
+    /// they cannot be read.
+    pub user: Option<(OAuthUser, SealedSecret)>,
+}
 
 impl Store {
-    /// Deletes everything of an account, all or nothing; says whether there was anything. Cannot be undone.
-    pub async fn disconnect(&self, account: &AccountId) -> Result<bool, Error> {
+    /// Deletes everything of an account, all or nothing. Cannot be undone.
+    pub async fn disconnect(&self, account: &AccountId) -> Result<Deleted, Error> {
         self.within(async {
-            // All tables at once, so there is no single one to name; nothing is read that could be corrupt.
+            // All tables at once, so there is no single one to name; nothing that is corrupt keeps it from being deleted.
             self.delete_all(account).await.map_err(Error::in_table(installations::TABLE))
         })
         .await
     }
 
-    async fn delete_all(&self, account: &AccountId) -> Result<bool, DbErr> {
+    async fn delete_all(&self, account: &AccountId) -> Result<Deleted, DbErr> {
         let account = account.as_str();
         let transaction = self.begin().await?;
         // First: one that a browser is still on its way with must not connect the account again, and one that is being finished
@@ -34,7 +44,7 @@ impl Store {
             .await?;
         let users = oauth_users::Entity::delete_many()
             .filter(oauth_users::Column::Account.eq(account))
-            .exec(&transaction)
+            .exec_with_returning(&transaction)
             .await?;
         let bindings = bindings::Entity::delete_many()
             .filter(bindings::Column::Account.eq(account))
@@ -45,7 +55,9 @@ impl Store {
             .exec(&transaction)
             .await?;
         transaction.commit().await?;
-        let deleted = [installations, pats, users, attempts, bindings, requests];
-        Ok(deleted.iter().any(|result| result.rows_affected > 0))
+        let others = [installations, pats, attempts, bindings, requests];
+        let existed = !users.is_empty() || others.iter().any(|result| result.rows_affected > 0);
+        let user = users.into_iter().find_map(|row| oauth_users::read(row).ok());
+        Ok(Deleted { existed, user })
     }
 }

@@ -31,6 +31,7 @@ use uuid::Uuid;
 pub use attempts::{StoredAttempt, VERIFIER_COLUMN, VERIFIER_TABLE};
 pub use connect::check_url;
 pub use deliveries::{CLAIM_LIFE, Claimed, DELIVERY_LIFE, Finished};
+pub use disconnect::Deleted;
 pub use error::Error;
 pub use follow::SeenRepository;
 pub use oauth_users::{USER_TOKENS_COLUMN, USER_TOKENS_TABLE};

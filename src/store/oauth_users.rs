@@ -228,7 +228,7 @@ impl Store {
     }
 }
 
-fn read(row: Model) -> Result<(OAuthUser, SealedSecret), Error> {
+pub(super) fn read(row: Model) -> Result<(OAuthUser, SealedSecret), Error> {
     let corrupt = |column| Error::corrupt(TABLE, column);
     let user = OAuthUser {
         account: row.account.parse().map_err(|_| corrupt("account"))?,

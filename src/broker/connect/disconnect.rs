@@ -6,6 +6,7 @@ use tracing::{info, warn};
 use crate::{
     broker::{Broker, Call, error::Error},
     domain::AccountId,
+    store::Deleted,
 };
 
 /// What was undone.
@@ -31,8 +32,7 @@ impl Broker {
     }
 
     async fn disconnect_now(&self, account: &AccountId) -> Result<Disconnected, Error> {
-        let user = self.store().oauth_user(account).await?;
-        let existed = self.store().disconnect(account).await?;
+        let Deleted { existed, user } = self.store().disconnect(account).await?;
         let mut revoked = self.revoke_cached(account).await;
         if let Some((user, sealed)) = user
             && self.end_stored_pair(&user, &sealed).await
