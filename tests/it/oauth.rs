@@ -333,7 +333,7 @@ async fn what_the_app_may_do_for_its_user_is_tried_out() {
 #[tokio::test]
 async fn what_comes_back_while_the_account_is_disconnected_does_not_connect_it_again() {
     let world = world().await;
-    let request = authorized(&world, ACCOUNT, "alice").await;
+    let request = world.authorized(ACCOUNT, "alice").await;
     let gate = Gate::new();
     world.sim.fault(Fault::once(EXCHANGE, Effect::Hold(gate.clone())));
     let complete = world.complete_o_auth(request);

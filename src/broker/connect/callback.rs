@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{info, warn};
 use url::Url;
 use uuid::Uuid;
 
@@ -122,11 +122,12 @@ impl Broker {
         };
         let record = Record::new(request_id, Some(&attempt.attempt.caller), RPC.to_owned());
         let trail = Trail::new(record);
-        let mut done = self.finish_attempt(&trail, &attempt, &callback).await;
-        if done.as_ref().is_err_and(|error| !error.reason.is_passing()) {
+        let done = self.finish_attempt(&trail, &attempt, &callback).await;
+        if done.as_ref().is_err_and(|error| !error.reason.is_passing())
             // Heard once: nothing limits how often a browser comes, and each time is in the audit.
-            let ended = self.store().end_attempt(&attempt.state_hash).await;
-            done = done.and_then(|outcome| ended.map(|_| outcome).map_err(Error::from));
+            && let Err(error) = self.store().end_attempt(&attempt.state_hash).await
+        {
+            warn!(%request_id, %error, "a state that was refused could not be used up");
         }
         let reason = done.as_ref().err().map(|error| error.reason.word());
         let done = match self.conclude(&trail, reason).await {
