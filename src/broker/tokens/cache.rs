@@ -103,10 +103,11 @@ impl TokenCache {
         true
     }
 
-    /// Forgets the failures of an installation: what was refused may be allowed now.
+    /// Forgets what an installation did not allow: it may be allowed now. Anybody can say so. What GitHub does not want to be
+    /// asked for is not forgotten.
     pub fn forgive(&self, id: InstallationId) {
         for mut slot in self.inner.slots.iter_mut().filter(|slot| slot.key().installation == id) {
-            slot.failed = None;
+            slot.failed.take_if(|(_, error)| error.is_not_allowed());
         }
     }
 

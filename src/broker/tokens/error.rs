@@ -43,6 +43,11 @@ impl MintError {
         }
     }
 
+    /// True if a person at GitHub can allow it: in the settings of the installation.
+    pub(super) fn is_not_allowed(&self) -> bool {
+        matches!(self, Self::NotGranted { .. } | Self::NotAccessible(_))
+    }
+
     /// How long this failure answers in place of GitHub.
     pub(super) fn answers_for(&self) -> Duration {
         match self {

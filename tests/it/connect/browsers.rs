@@ -1,11 +1,16 @@
 //! Browsers on the callback that want more than to come back.
 
+use std::time::Duration;
+
 use ghbroker::proto::*;
 use github_sim::{Effect, Fault, Gate};
 use reqwest::{Client, StatusCode, Url, redirect::Policy};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tonic::Code;
 
-use crate::harness::{ACCOUNT, World, person::back_from, seed};
+use crate::harness::{
+    ACCOUNT, INSTALLATION, MINT, REPO, World, person::back_from, seed, status::assert_reason,
+};
 
 /// So many come back at once, and no more.
 const AT_ONCE: usize = 16;
@@ -91,5 +96,27 @@ async fn a_redirect_that_says_too_little_is_heard_once() {
         }
         assert_eq!(world.audit().len(), told, "who comes again and again fills no audit");
     }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_browser_from_nowhere_does_not_make_the_broker_ask_a_github_that_wants_to_rest() {
+    let mut world = world().await;
+    world.register(ACCOUNT, INSTALLATION).await;
+    world.configure(ACCOUNT, REPO).await;
+    let rest = Effect::PrimaryRateLimit { reset_after: Duration::from_secs(600) };
+    world.sim.fault(Fault::always(MINT, rest));
+    let ask = async || {
+        let request = GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
+        let refused = world.get_repo_token(request).await.unwrap_err();
+        assert_reason(&refused, Code::ResourceExhausted, "RATE_LIMITED");
+        world.sim.count(MINT)
+    };
+    let asked = ask().await;
+    let mut url = world.callback();
+    url.set_query(Some(&format!("setup_action=update&installation_id={INSTALLATION}")));
+    let (_, to) = visit(url).await;
+    assert!(to.contains("outcome=updated"), "{to}");
+    assert_eq!(ask().await, asked);
     world.finish().await;
 }
