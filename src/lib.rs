@@ -17,7 +17,7 @@
 //! * [`app`]: builds, serves, stops.
 //! * [`client`]: the commands of a sandbox, which ask a broker for a token.
 //! * [`rpc`]: gRPC: parse, one call, translate. The contract itself is in `proto/`, generated as [`proto`].
-//! * [`http`]: plain HTTP: GitHub's webhooks, and metrics.
+//! * [`http`]: plain HTTP: GitHub's webhooks, browsers on their way back from GitHub, and metrics.
 //! * [`broker`]: the use cases.
 //! * [`github`]: all HTTP to GitHub.
 //! * [`store`]: the database; its schema is the crate `migrations`.

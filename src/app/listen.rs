@@ -29,7 +29,7 @@ pub struct Listeners {
     pub grpc: TcpListener,
     /// For the health service alone.
     pub health: Option<TcpListener>,
-    /// For webhooks and metrics.
+    /// For webhooks, browsers on their way back from GitHub, and metrics.
     pub http: Option<TcpListener>,
 }
 
