@@ -12,7 +12,7 @@ use super::{
     credential::UserToken,
     error::{Error, Reason},
     refusal,
-    user_tokens::{Pair, user_token},
+    user_tokens::{AHEAD, Pair, user_token},
 };
 use crate::{
     domain::{
@@ -21,8 +21,6 @@ use crate::{
     github::{self, Kind},
 };
 
-/// So long before its end a token is renewed: what refuses the renewal can be mended meanwhile.
-pub(super) const AHEAD: time::Duration = time::Duration::minutes(15);
 /// Accounts that nobody has worked with for so long are not renewed ahead.
 const IN_USE: time::Duration = time::Duration::minutes(30);
 /// How often it is looked what is due.

@@ -8,7 +8,6 @@ use super::{
     Broker,
     credential::{UserToken, UserTokenKind},
     error::Error,
-    renewal::AHEAD,
 };
 use crate::{
     crypto::Place,
@@ -16,6 +15,9 @@ use crate::{
     github::UserTokens,
     store::{USER_TOKENS_COLUMN, USER_TOKENS_TABLE},
 };
+
+/// So long before its end a token is renewed: what refuses the renewal can be mended meanwhile.
+pub(super) const AHEAD: time::Duration = time::Duration::minutes(15);
 
 /// A pair as it is sealed.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]

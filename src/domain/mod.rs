@@ -4,6 +4,7 @@
 mod account;
 mod attempt;
 mod base;
+mod binding;
 mod branch;
 mod caller;
 mod change;
@@ -31,14 +32,15 @@ mod webhook;
 pub use account::AccountId;
 pub use attempt::{Attempt, AttemptKind};
 pub use base::Base;
+pub use binding::{Binding, MAX_WORK_BRANCHES};
 pub use branch::BranchName;
 pub use caller::{Caller, ServiceAccount};
 pub use change::{ChangeSet, Edit, FileMode, InvalidChanges, MAX_DIRECTORIES, MAX_FILES};
 pub use clock::{Clock, SystemClock};
 pub use connecting::{Connecting, OUTCOME_NAMES};
 pub use connection::{
-    Awaited, Binding, ConnectionStatus, CredentialSource, Installation, InstallationId,
-    MAX_WORK_BRANCHES, OAuthUser, Pat, PatKind, SealedSecret,
+    Awaited, ConnectionStatus, CredentialSource, Installation, InstallationId, OAuthUser, Pat,
+    PatKind, SealedSecret,
 };
 pub use limits::Limits;
 pub use merge::MergeMethod;

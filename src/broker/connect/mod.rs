@@ -4,7 +4,7 @@
 //!  begin -> a browser at GitHub -> callback (or the portal, by RPC) -> installation | oauth
 //! ```
 //!
-//! * [`begin`]: sending a browser to GitHub. [`callback`]: its way back.
+//! * [`begin`]: sending a browser to GitHub. [`callback`]: its way back, and [`landing`]: where it ends.
 //! * [`installation`]: registering an App installation. [`awaited`]: one that an organization owner has to approve.
 //! * [`oauth`]: "Connect GitHub". [`pat`]: storing a personal access token.
 //! * [`repository`]: binding a repository.
@@ -15,6 +15,7 @@ mod begin;
 mod callback;
 mod disconnect;
 mod installation;
+mod landing;
 mod oauth;
 mod pat;
 mod repository;
@@ -24,9 +25,9 @@ mod switch;
 pub(super) use awaited::LOOK_EVERY;
 pub use begin::{BeginRequest, Begun};
 pub(super) use callback::FORGIVE_EVERY;
-pub use callback::{Callback, Landing, Outcome};
 pub use disconnect::Disconnected;
 pub use installation::{RegisterRequest, SetupAction};
+pub use landing::{Callback, Landing, Outcome};
 pub use repository::BindRequest;
 pub(super) use show::EXPIRES_SOON;
 pub use show::{Connection, ListRequest, Listed, Summary};
