@@ -7,7 +7,9 @@ use crate::{
         error::{Error, Reason},
         refusal,
     },
-    domain::{AccountId, AttemptKind, Awaited, Installation, InstallationId, Token},
+    domain::{
+        AccountId, AttemptKind, Awaited, ConnectionStatus, Installation, InstallationId, Token,
+    },
     github::{self, AuthenticatedUser, Code, Kind},
     store::StoredAttempt,
 };
@@ -136,11 +138,23 @@ impl Broker {
         let Some((user, sealed)) = self.store().oauth_user(call.account()).await? else {
             return Ok(false);
         };
-        let token = self.oauth_token(user, sealed).await?;
+        let token = match self.oauth_token(user, sealed).await {
+            Ok(token) => token,
+            // It could not be renewed any more.
+            Err(error) if error.reason == Reason::CredentialRejected => return Ok(false),
+            Err(error) => return Err(error),
+        };
         if self.usable(&token).is_err() {
             return Ok(false);
         }
-        self.is_theirs(&token.token, found).await.map_err(refusal::cannot_ask)
+        match self.is_theirs(&token.token, found).await {
+            Ok(theirs) => Ok(theirs),
+            Err(error) if error.kind == Kind::Unauthorized => {
+                self.note_user_token(call.account(), &token, ConnectionStatus::Revoked).await;
+                Ok(false)
+            }
+            Err(error) => Err(refusal::cannot_ask(error)),
+        }
     }
 
     /// Whether the user of a token can see an installation, and may speak for it. Collaborators see it, too: of an

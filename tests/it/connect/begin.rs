@@ -237,6 +237,22 @@ async fn a_user_who_has_connected_github_proves_an_installation_that_was_there_b
 }
 
 #[tokio::test]
+async fn a_user_who_has_taken_the_authorization_back_proves_nothing() {
+    let world = World::with_portal(|_| {}).await;
+    for hours in [0, 9] {
+        world.connect_github(ACCOUNT, "alice").await;
+        world.sim.revoke_authorization(APP_ID, "alice");
+        // What the broker has to be told by GitHub: by a refused call, or by a refused renewal.
+        world.advance(Duration::from_secs(hours * 3600));
+        let refused = world.register_installation(redirected(ACCOUNT, "")).await.unwrap_err();
+        assert_reason(&refused, Code::FailedPrecondition, "INSTALLATION_NOT_PROVEN");
+        let user = connection(&world, ACCOUNT).await.unwrap().oauth_user.unwrap();
+        assert_eq!(user.status(), ConnectionStatus::Revoked, "after {hours} h");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_collaborator_does_not_speak_for_the_installation_of_another_user() {
     let world = World::start().await;
     let notes = seed::Repository {
