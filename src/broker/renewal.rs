@@ -98,7 +98,7 @@ impl Broker {
         for account in in_use.collect::<Vec<_>>() {
             self.renew_one(&account, false).await;
         }
-        match self.store().oauth_users_ending(now + FOR_GOOD, IDLE_AT_ONCE).await {
+        match self.store().oauth_users_ending(now, now + FOR_GOOD, IDLE_AT_ONCE).await {
             Ok(accounts) => {
                 for account in accounts {
                     self.renew_one(&account, true).await;

@@ -69,9 +69,11 @@ impl Store {
         rows.await?.into_iter().map(read).collect()
     }
 
-    /// Accounts whose authorization ends before `before` unless it is renewed, at most `limit`.
+    /// Accounts whose authorization ends before `before` unless it is renewed, at most `limit`, those that end first. Only those
+    /// that can be renewed: not yet ended at `now`, and not switched off.
     pub async fn oauth_users_ending(
         &self,
+        now: OffsetDateTime,
         before: OffsetDateTime,
         limit: u64,
     ) -> Result<Vec<AccountId>, Error> {
@@ -79,6 +81,8 @@ impl Store {
         let query = Entity::find()
             .filter(Column::Host.eq(&self.settings.github_host))
             .filter(Column::Status.eq(ConnectionStatus::Active.as_str()))
+            .filter(Column::Enabled.eq(true))
+            .filter(Column::RefreshExpiresAt.gt(stored(now)))
             .filter(Column::RefreshExpiresAt.lt(stored(before)))
             .order_by_asc(Column::RefreshExpiresAt)
             .limit(limit);

@@ -13,16 +13,12 @@ use crate::harness::{
     write,
 };
 
-const CALLBACK: &str = "https://portal.example/github/callback";
 const EXCHANGE: &str = "POST /login/oauth/access_token";
 /// A user's token lives 8 hours, and is renewed a quarter of an hour before.
 const UNTIL_DUE: Duration = Duration::from_secs(8 * 3600 - 15 * 60);
 
 async fn world() -> World {
-    World::configured(|config| {
-        config.connecting.callback_url = Some(CALLBACK.parse().unwrap());
-    })
-    .await
+    World::with_portal(|_| {}).await
 }
 
 async fn connected() -> World {

@@ -10,8 +10,6 @@ use github_sim::{Level, seed};
 
 use crate::harness::{ACCOUNT, INSTALLATION, World};
 
-const CALLBACK: &str = "https://portal.example/github/callback";
-
 fn repository(owner: &str, name: &str) -> seed::Repository {
     seed::Repository { owner: owner.into(), name: name.into(), empty: true, ..Default::default() }
 }
@@ -40,10 +38,7 @@ async fn set_pat(world: &World, pat: seed::Pat) -> String {
 
 /// [`ACCOUNT`], connected by nothing but alice's authorization.
 async fn by_oauth() -> World {
-    let world = World::configured(|config| {
-        config.connecting.callback_url = Some(CALLBACK.parse().unwrap());
-    })
-    .await;
+    let world = World::with_portal(|_| {}).await;
     world.connect_github(ACCOUNT, "alice").await;
     world
 }

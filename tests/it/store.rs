@@ -4,6 +4,7 @@ mod bindings;
 mod deliveries;
 mod disconnect;
 mod installations;
+mod oauth_users;
 mod pats;
 mod requests;
 mod schema;
@@ -12,10 +13,10 @@ use std::{path::PathBuf, time::Duration};
 
 use ghbroker::{
     domain::{
-        AccountId, Binding, ConnectionStatus, Installation, InstallationId, Pat, PatKind, RepoId,
-        RepositoryState, SealedSecret,
+        AccountId, Attempt, AttemptKind, Binding, Caller, ConnectionStatus, Installation,
+        InstallationId, OAuthUser, Pat, PatKind, RepoId, RepositoryState, SealedSecret,
     },
-    store::{Settings, Store},
+    store::{Settings, Store, StoredAttempt},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 use time::{OffsetDateTime, macros::datetime};
@@ -37,7 +38,9 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-const TABLES: [&str; 4] = ["installations", "pats", "bindings", "commit_requests"];
+/// Those with an account in each row.
+const TABLES: [&str; 6] =
+    ["installations", "pats", "oauth_users", "connect_attempts", "bindings", "commit_requests"];
 const NOW: OffsetDateTime = datetime!(2026-11-20 12:00:00 UTC);
 
 /// An empty database of a test's own.
@@ -162,6 +165,41 @@ fn pat(owner: &str) -> Pat {
         enabled: true,
         registered_at: NOW,
     }
+}
+
+fn oauth_user(owner: &str) -> OAuthUser {
+    OAuthUser {
+        account: account(owner),
+        login: "octocat".to_owned(),
+        user_id: 583_231,
+        scopes: vec![],
+        expires_at: Some(NOW + Duration::from_secs(8 * 3600)),
+        refresh_expires_at: Some(NOW + Duration::from_secs(184 * 86_400)),
+        fingerprint: "1234".to_owned(),
+        status: ConnectionStatus::Active,
+        enabled: true,
+        connected_at: NOW,
+    }
+}
+
+fn attempt(owner: &str, state_hash: &str) -> StoredAttempt {
+    let attempt = Attempt {
+        account: account(owner),
+        caller: Caller::Anonymous,
+        kind: AttemptKind::OAuth,
+        return_url: String::new(),
+        expected_login: None,
+        expires_at: NOW + Duration::from_secs(600),
+    };
+    StoredAttempt { attempt, state_hash: state_hash.to_owned(), verifier: None }
+}
+
+/// Stores a user as one is that has come back from GitHub.
+async fn put_oauth_user(store: &Store, user: &OAuthUser, sealed: &SealedSecret) {
+    let hash = format!("of-{}", sealed.row_id);
+    store.begin_attempt(&attempt(user.account.as_str(), &hash)).await.unwrap();
+    assert!(store.take_attempt(&hash).await.unwrap());
+    assert!(store.connect_oauth_user(user, sealed, &hash).await.unwrap());
 }
 
 fn sealed(row_id: &str) -> SealedSecret {

@@ -224,10 +224,7 @@ async fn an_awaited_installation_is_not_bound_to_an_account_that_waits_no_more()
 
 #[tokio::test]
 async fn a_user_who_has_connected_github_proves_an_installation_that_was_there_before() {
-    let world = World::configured(|config| {
-        config.connecting.callback_url = Some("https://portal.example/callback".parse().unwrap());
-    })
-    .await;
+    let world = World::with_portal(|_| {}).await;
     for (login, proves) in [("mallory", false), ("alice", true)] {
         world.connect_github(ACCOUNT, login).await;
         let registered = world.register_installation(redirected(ACCOUNT, "")).await;
@@ -273,8 +270,7 @@ async fn a_collaborator_does_not_speak_for_the_installation_of_another_user() {
 
 #[tokio::test]
 async fn only_registered_pages_are_returned_to() {
-    let world = World::configured(|config| {
-        config.connecting.callback_url = Some("https://portal.example/callback".parse().unwrap());
+    let world = World::with_portal(|config| {
         config.connecting.return_urls = vec!["https://portal.example/done".parse().unwrap()];
     })
     .await;

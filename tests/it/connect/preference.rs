@@ -12,12 +12,9 @@ use crate::harness::{
     status::{assert_reason, bad_fields},
 };
 
-const CALLBACK: &str = "https://portal.example/github/callback";
-
 /// An account with all three credentials, of which the installation comes first.
 async fn world(fallback: bool) -> World {
-    let world = World::configured(move |config| {
-        config.connecting.callback_url = Some(CALLBACK.parse().unwrap());
+    let world = World::with_portal(move |config| {
         config.connecting.fallback = fallback;
     })
     .await;

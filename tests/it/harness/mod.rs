@@ -9,6 +9,7 @@
 //! * [`person`]: what people do on GitHub itself. [`browser`]: its pages.
 //! * [`program`]: the real program. [`replica`]: another broker on the same database.
 //! * [`pki`]: authorities, and certificates by them. [`tokens_of_kubernetes`]: a cluster, and tokens by it.
+//! * [`portal`]: where customers connect GitHub.
 //! * [`story`]: a flow of the product from its beginning to the operator's look at the audit.
 //! * [`door`]: what stands before a broker whose callers have to prove who they are, and a [`caller`] before it.
 
@@ -22,6 +23,7 @@ pub mod liar;
 pub mod lines;
 pub mod person;
 pub mod pki;
+pub mod portal;
 pub mod program;
 pub mod replica;
 mod rows;

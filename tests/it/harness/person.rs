@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use ghbroker::proto::{BeginOAuthRequest, CompleteOAuthRequest, OAuthUser};
 use github_sim::{Sim, seed};
 use reqwest::{Client, Method, Url, redirect::Policy};
 use serde_json::{Value, json};
 
-use super::{CLIENT_ID, World};
+use super::CLIENT_ID;
 
 /// Somebody who may do everything in `acme`, at work in the browser.
 pub struct Person {
@@ -87,26 +86,6 @@ pub async fn back_from(url: &str) -> (Url, BTreeMap<String, String>) {
     let location: Url = answer.headers()["location"].to_str().unwrap().parse().unwrap();
     let brought = location.query_pairs().into_owned().collect();
     (location, brought)
-}
-
-impl World {
-    /// The portal sends the browser to "Connect GitHub", where `login` agrees; what comes back.
-    pub async fn authorized(&self, account: &str, login: &str) -> CompleteOAuthRequest {
-        let (account, login_hint) = (account.to_owned(), login.to_owned());
-        let request =
-            BeginOAuthRequest { account: account.clone(), login_hint, ..Default::default() };
-        let begun = self.begin_o_auth(request).await.unwrap();
-        let (_, mut brought) = back_from(&begun.authorize_url).await;
-        assert_eq!(brought["state"], begun.state);
-        let code = brought.remove("code").unwrap();
-        CompleteOAuthRequest { account, state: begun.state, code }
-    }
-
-    /// The same to its end: the account is connected by what `login` has authorized.
-    pub async fn connect_github(&self, account: &str, login: &str) -> OAuthUser {
-        let request = self.authorized(account, login).await;
-        self.complete_o_auth(request).await.unwrap().oauth_user.unwrap()
-    }
 }
 
 fn client() -> Client {

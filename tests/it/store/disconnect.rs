@@ -1,11 +1,14 @@
 use std::time::Duration;
 
 use ghbroker::{
-    domain::{Attempt, AttemptKind, ConnectionStatus, OAuthUser, SealedSecret},
-    store::{Begin, HeldRequest, Store, StoredAttempt},
+    domain::SealedSecret,
+    store::{Begin, HeldRequest, Store},
 };
 
-use super::{Db, NOW, TABLES, account, binding, installation, on_both, pat, sealed};
+use super::{
+    Db, NOW, TABLES, account, attempt, binding, installation, oauth_user, on_both, pat,
+    put_oauth_user, sealed,
+};
 
 on_both!(
     leaves_nothing_of_the_account_and_all_of_the_others,
@@ -17,6 +20,8 @@ on_both!(
 async fn fill(store: &Store, owner: &str, id: i64) {
     store.bind_installation(&installation(owner, id)).await.unwrap();
     store.put_pat(&pat(owner), &sealed(&format!("row-{owner}"))).await.unwrap();
+    put_oauth_user(store, &oauth_user(owner), &sealed(&format!("user-{owner}"))).await;
+    store.begin_attempt(&attempt(owner, &format!("hash-{owner}"))).await.unwrap();
     store.put_binding(&binding(owner, 1, "acme/one"), true).await.unwrap();
     store.put_binding(&binding(owner, 2, "acme/two"), false).await.unwrap();
     for request in ["r", "s"] {
@@ -35,7 +40,7 @@ async fn leaves_nothing_of_the_account_and_all_of_the_others(db: Db) {
     for table in TABLES {
         before.push(db.count(&format!("{table} WHERE account = 'kept'")).await);
     }
-    assert_eq!(before, [1, 1, 2, 2]);
+    assert_eq!(before, [1, 1, 1, 1, 2, 2]);
 
     assert!(store.disconnect(&account("gone")).await.unwrap().existed);
 
@@ -62,49 +67,25 @@ async fn says_whether_there_was_anything(db: Db) {
 
 /// Somebody who is on the way to connect `owner`, as far as taking the attempt.
 async fn on_the_way(store: &Store, owner: &str, state_hash: &str) {
-    let attempt = Attempt {
-        account: account(owner),
-        caller: "spiffe://example.org/portal".parse().unwrap(),
-        kind: AttemptKind::OAuth,
-        return_url: String::new(),
-        expected_login: None,
-        expires_at: NOW + Duration::from_secs(600),
-    };
-    let stored = StoredAttempt { attempt, state_hash: state_hash.into(), verifier: None };
-    store.begin_attempt(&stored).await.unwrap();
+    store.begin_attempt(&attempt(owner, state_hash)).await.unwrap();
     assert!(store.take_attempt(state_hash).await.unwrap());
     assert!(!store.take_attempt(state_hash).await.unwrap(), "only once");
     assert!(store.attempt(state_hash, NOW).await.unwrap().is_none(), "nobody finds it any more");
-}
-
-fn user(owner: &str) -> OAuthUser {
-    OAuthUser {
-        account: account(owner),
-        login: "alice".into(),
-        user_id: 7,
-        scopes: Vec::new(),
-        expires_at: Some(NOW),
-        refresh_expires_at: None,
-        fingerprint: "abcd".into(),
-        status: ConnectionStatus::Active,
-        enabled: true,
-        connected_at: NOW,
-    }
 }
 
 async fn a_user_is_given_back_as_it_was_at_the_end(db: Db) {
     let store = db.store().await;
     let (owner, first) = (account("a"), sealed("r1"));
     on_the_way(&store, "a", "h").await;
-    assert!(store.connect_oauth_user(&user("a"), &first, "h").await.unwrap());
-    assert!(!store.connect_oauth_user(&user("a"), &first, "h").await.unwrap(), "only once");
+    assert!(store.connect_oauth_user(&oauth_user("a"), &first, "h").await.unwrap());
+    assert!(!store.connect_oauth_user(&oauth_user("a"), &first, "h").await.unwrap(), "only once");
     let until = NOW + Duration::from_secs(60);
     assert!(store.claim_renewal(&owner, &first, "claim", NOW, until).await.unwrap());
     let next = SealedSecret { row_version: first.row_version + 1, bytes: vec![9; 40], ..first };
-    assert!(store.renew_oauth_user(&user("a"), &next, "claim").await.unwrap());
+    assert!(store.renew_oauth_user(&oauth_user("a"), &next, "claim").await.unwrap());
     let deleted = store.disconnect(&owner).await.unwrap();
     assert!(deleted.existed);
-    assert_eq!(deleted.user, Some((user("a"), next)));
+    assert_eq!(deleted.user, Some((oauth_user("a"), next)));
     assert!(store.disconnect(&owner).await.unwrap().user.is_none());
 }
 
@@ -113,7 +94,7 @@ async fn of_a_user_who_comes_and_a_disconnect_at_once_nothing_is_left(db: Db) {
     for round in 0..20 {
         let (hash, row) = (format!("h{round}"), format!("r{round}"));
         on_the_way(&store, "a", &hash).await;
-        let (user, sealed, owner) = (user("a"), sealed(&row), account("a"));
+        let (user, sealed, owner) = (oauth_user("a"), sealed(&row), account("a"));
         let (connected, deleted) = tokio::join!(
             store.connect_oauth_user(&user, &sealed, &hash),
             store.disconnect(&owner),
