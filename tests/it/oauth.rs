@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ghbroker::proto::*;
-use github_sim::{Effect, Fault, Gate, Level};
+use ghbroker::{domain::Token, github::OAuthClient, proto::*};
+use github_sim::{Effect, Fault, Gate, Level, seed};
 use tonic::Code;
 
 use crate::harness::{
@@ -344,5 +344,74 @@ async fn what_comes_back_while_the_account_is_disconnected_does_not_connect_it_a
         world.get_connection(GetConnectionRequest { account: ACCOUNT.into() }).await.unwrap_err();
     assert_reason(&nothing, Code::NotFound, "ACCOUNT_NOT_CONNECTED");
     assert_eq!(world.sim.live_user_tokens(), 0, "the tokens that the code gave are ended");
+    world.finish().await;
+}
+
+/// The platform has an OAuth App for "Connect GitHub", which asks for these scopes. [`REPO`] is bound by a personal access token.
+async fn with_an_oauth_app(scopes: &'static [&'static str]) -> World {
+    let (client_id, client_secret) = ("Ov23testOAuthApp0001", "oauth-app-secret");
+    let world = World::with_portal(move |config| {
+        config.github.oauth = Some(OAuthClient {
+            client_id: client_id.into(),
+            client_secret: Token::new(client_secret.into()),
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        });
+    });
+    let mut world = world.await;
+    let app = seed::App {
+        client_id: Some(client_id.into()),
+        client_secret: client_secret.into(),
+        slug: "portal".into(),
+        owner: "acme".into(),
+        oauth_app: true,
+        ..Default::default()
+    };
+    world.sim.add_app(&app).unwrap();
+    let token = world.pat(seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
+    world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+    world.configure(ACCOUNT, REPO).await;
+    world
+}
+
+async fn permissions(world: &World) -> Finding {
+    let request = VerifyRepoRequest { account: ACCOUNT.into(), ..Default::default() };
+    let findings = world.verify_repo(request).await.unwrap().findings;
+    let code = FindingCode::PermissionsGranted;
+    findings.into_iter().find(|finding| finding.code() == code).unwrap()
+}
+
+#[tokio::test]
+async fn the_token_of_an_oauth_app_has_scopes_and_no_end() {
+    let world = with_an_oauth_app(&["repo", "workflow"]).await;
+    let user = world.connect_github(ACCOUNT, "alice").await;
+    assert_eq!(user.scopes, ["repo", "workflow"]);
+    assert_eq!((user.expire_time, user.refresh_expire_time), (None, None));
+    let first = token(&world).await;
+    assert!(first.token.starts_with("gho_") && first.expire_time.is_none());
+    world.advance(Duration::from_secs(400 * 24 * 3600));
+    assert_eq!(token(&world).await.token, first.token);
+    assert_eq!(world.sim.count(EXCHANGE), 1, "there is nothing to renew");
+    let finding = permissions(&world).await;
+    assert_eq!(finding.level(), FindingLevel::Ok, "{finding:?}");
+    let list = ListRepositoriesRequest { account: ACCOUNT.into(), ..Default::default() };
+    let listed = world.list_repositories(list).await.unwrap();
+    let page = "/settings/connections/applications/Ov23testOAuthApp0001";
+    assert!(listed.add_repositories_url.ends_with(page), "{}", listed.add_repositories_url);
+    world.disconnect(DisconnectRequest { account: ACCOUNT.into() }).await.unwrap();
+    assert!(!world.sim.accepts(&first.token));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_oauth_app_that_asks_for_too_little_is_said_to() {
+    let world = with_an_oauth_app(&["public_repo"]).await;
+    world.connect_github(ACCOUNT, "alice").await;
+    let finding = permissions(&world).await;
+    assert_eq!(finding.level(), FindingLevel::Failed, "{finding:?}");
+    assert_eq!(finding.message, "The authorization lacks the scope `repo`.");
+    assert!(finding.fix.contains("github.oauth.scopes"), "{finding:?}");
+    let files = vec![write("m.sql", "select 1\n")];
+    let refused = world.commit("Add a model", files).await.unwrap_err();
+    assert!(!refused.message().contains("SetPat"), "{}", refused.message());
     world.finish().await;
 }

@@ -18,9 +18,17 @@ impl Context<'_> {
             return self.no_workflows();
         }
         if let [scope, ..] = error.missing_scopes.as_slice() {
+            let fix = match self.source {
+                CredentialSource::OAuthUser => {
+                    "the broker's operator can add it to github.oauth.scopes; then let the user connect GitHub again"
+                }
+                _ => {
+                    "add it on GitHub (Settings > Developer settings), and store the token again with SetPat"
+                }
+            };
             let message = format!(
-                "the personal access token lacks the scope `{scope}` that {repository} takes; add it on GitHub (Settings > \
-                 Developer settings), and store the token again with SetPat"
+                "{} lacks the scope `{scope}` that {repository} takes; {fix}",
+                self.credential()
             );
             return Error::new(Reason::PermissionNotGranted, message)
                 .with("missing", error.missing_scopes.join(", "));

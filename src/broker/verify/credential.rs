@@ -21,8 +21,8 @@ const NEEDED: Permissions = Permissions::NONE
 pub(super) enum Granted {
     /// The permissions of the installation, and its page.
     App(Permissions, String),
-    /// The scopes of a classic token.
-    Scopes(Vec<String>),
+    /// The scopes of a classic token, or of an OAuth App's.
+    Scopes(UserTokenKind, Vec<String>),
     /// GitHub does not say.
     Unsaid(UserTokenKind),
 }
@@ -95,11 +95,13 @@ impl Check<'_> {
             None => self.ok(code, format!("{} of {} is accepted.", capital(what), user.login)),
         }
         Ok(Some(match (token.kind, user.scopes) {
-            (UserTokenKind::Pat(PatKind::Classic), scopes) => {
-                Granted::Scopes(scopes.unwrap_or_default())
+            (kind @ UserTokenKind::Pat(PatKind::Classic), scopes) => {
+                Granted::Scopes(kind, scopes.unwrap_or_default())
             }
             // An OAuth App's token has scopes, a GitHub App's has none.
-            (UserTokenKind::OAuth, Some(scopes)) if !scopes.is_empty() => Granted::Scopes(scopes),
+            (kind @ UserTokenKind::OAuth, Some(scopes)) if !scopes.is_empty() => {
+                Granted::Scopes(kind, scopes)
+            }
             (kind, _) => Granted::Unsaid(kind),
         }))
     }
@@ -145,7 +147,9 @@ impl Check<'_> {
                     );
                 }
             }
-            Granted::Scopes(scopes) => self.scopes(scopes, resolved.map(|(_, found)| found)),
+            Granted::Scopes(kind, scopes) => {
+                self.scopes(*kind, scopes, resolved.map(|(_, found)| found));
+            }
             Granted::Unsaid(kind) => {
                 if let Some((token, repository)) = resolved {
                     self.unsaid(*kind, token, repository).await?;
@@ -155,15 +159,24 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn scopes(&mut self, scopes: &[String], repository: Option<&Repository>) {
+    fn scopes(&mut self, kind: UserTokenKind, scopes: &[String], repository: Option<&Repository>) {
         let code = FindingCode::PermissionsGranted;
         let has = |scope: &str| scopes.iter().any(|s| s == scope);
         let public = repository.is_some_and(|repository| !repository.private);
         let enough = has("repo") || (public && has("public_repo"));
         if !enough {
-            let fix = "Make a token with the scope `repo` and store it.";
-            let page = self.broker.tokens_page(PatKind::Classic);
-            self.failed(code, "The personal access token lacks the scope `repo`.", fix, &page);
+            let (fix, page) = match kind {
+                UserTokenKind::OAuth => (
+                    "Let the broker's operator add `repo` to github.oauth.scopes, and the user connect GitHub again.",
+                    String::new(),
+                ),
+                UserTokenKind::Pat(kind) => (
+                    "Make a token with the scope `repo` and store it.",
+                    self.broker.tokens_page(kind),
+                ),
+            };
+            let message = format!("{} lacks the scope `repo`.", capital(what(kind)));
+            self.failed(code, message, fix, &page);
             return;
         }
         match repository {
