@@ -8,13 +8,13 @@ use tonic::{
     metadata::{Ascii, MetadataValue},
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
-use url::{Host, Url};
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::{Error, Flags};
 use crate::{
     auth::read_file,
-    domain::Invalid,
+    domain::{Invalid, is_private},
     proto::{
         GetRepoTokenRequest, GetRepoTokenResponse, ReportRejectedTokenRequest,
         credential_broker_client::CredentialBrokerClient,
@@ -43,17 +43,6 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str().trim_end_matches('/'))
     }
-}
-
-/// True if what is sent there can be read by nobody on the way: over TLS, or on this machine.
-pub(super) fn is_private(url: &Url) -> bool {
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && loopback)
 }
 
 /// True if it is scheme, host and port, and nothing else.

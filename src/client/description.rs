@@ -5,11 +5,8 @@ use std::io::{BufRead, BufReader, Read};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{
-    Error,
-    channel::{is_origin, is_private},
-};
-use crate::domain::{RepoName, Token};
+use super::{Error, channel::is_origin};
+use crate::domain::{RepoName, Token, is_private};
 
 /// Git sends a few short lines; what is far from that is not git.
 const MAX_BYTES: u64 = 64 * 1024;

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::check::Checker;
-use crate::domain::Connecting;
+use crate::domain::{Connecting, is_private};
 
 impl Checker<'_> {
     pub(super) fn connecting(&mut self) -> Connecting {
@@ -23,7 +23,7 @@ impl Checker<'_> {
             && page.fragment().is_none()
             && page.username().is_empty()
             && page.password().is_none();
-        if bare && self.is_safe(&page) {
+        if bare && is_private(&page) {
             return Some(page);
         }
         self.wrong(format!(

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{check::Checker, shown};
 use crate::{
-    domain::Token,
+    domain::{Token, is_private},
     github::{AppIdentity, Limits, OAuthClient, Settings, SigningKey},
 };
 
@@ -53,22 +53,11 @@ impl Checker<'_> {
     /// GitHub is reached over TLS, but for a simulator on this machine.
     fn url(&mut self, (key, given): (&str, Option<String>), default: &str) -> Option<Url> {
         let url: Url = self.take(key, given.as_deref().unwrap_or(default).parse())?;
-        if self.is_safe(&url) {
+        if is_private(&url) {
             return Some(url);
         }
         self.wrong(format!("{key} must be an https:// address (http:// only on loopback)"));
         None
-    }
-
-    /// Whether nobody on the way can read what is sent there.
-    pub(super) fn is_safe(&self, url: &Url) -> bool {
-        let loopback = match url.host() {
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        url.scheme() == "https" || (url.scheme() == "http" && loopback)
     }
 
     fn app(&mut self) -> Option<AppIdentity> {

@@ -2,6 +2,7 @@
 //! so that nothing inside checks it again.
 
 mod account;
+mod address;
 mod attempt;
 mod base;
 mod binding;
@@ -30,6 +31,7 @@ mod tree;
 mod webhook;
 
 pub use account::AccountId;
+pub use address::is_private;
 pub use attempt::{Attempt, AttemptKind};
 pub use base::Base;
 pub use binding::{Binding, MAX_WORK_BRANCHES};

@@ -13,10 +13,10 @@ use reqwest::{
     redirect,
 };
 use tokio::io::AsyncReadExt;
-use url::{Host, Url};
+use url::Url;
 
 use super::keys::Keys;
-use crate::domain::{Clock, Invalid, Token};
+use crate::domain::{Clock, Invalid, Token, is_private};
 
 /// An API server is near: a connection that takes longer will not come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -131,15 +131,8 @@ impl Source {
 }
 
 fn client(url: &Url, ca: Option<PathBuf>) -> Result<Client, BuildError> {
-    let here = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    let trusted = url.has_host() && (url.scheme() == "https" || url.scheme() == "http" && here);
     // A user name would be a second credential, and be shown wherever the URL is.
-    if !trusted || !url.username().is_empty() || url.password().is_some() {
+    if !is_private(url) || !url.username().is_empty() || url.password().is_some() {
         return Err(BuildError::Url);
     }
     let mut builder = Client::builder()
