@@ -14,9 +14,7 @@ use super::{
     bindings::{self, lock},
     installations, stored,
 };
-use crate::domain::{
-    AccountId, ConnectionStatus, Installation, InstallationId, RepoId, RepoName, RepositoryState,
-};
+use crate::domain::{AccountId, Installation, InstallationId, RepoId, RepoName, RepositoryState};
 
 /// How a repository was seen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,17 +43,16 @@ impl Store {
         row.await?.map(Installation::try_from).transpose()
     }
 
-    /// Records how an installation is, if it still is as it was `before`: its status, and its account's login, which the
-    /// bindings follow. False if it is another one by now, so that the one who knew only `before` has to look again.
+    /// Records how an installation is, if it still is as it was `before`: its status, its page, and its account's login, which
+    /// the bindings follow. False if it is another one by now, so that the one who knew only `before` has to look again.
     pub async fn follow_installation(
         &self,
         before: &Installation,
-        status: ConnectionStatus,
-        login: &str,
+        after: &Installation,
         now: OffsetDateTime,
     ) -> Result<bool, Error> {
         self.within(async {
-            let followed = self.follow(before, status, login, now).await;
+            let followed = self.follow(before, after, now).await;
             followed.map_err(Error::in_table(installations::TABLE))
         })
         .await
@@ -64,11 +61,11 @@ impl Store {
     async fn follow(
         &self,
         before: &Installation,
-        status: ConnectionStatus,
-        login: &str,
+        after: &Installation,
         now: OffsetDateTime,
     ) -> Result<bool, DbErr> {
         use installations::Column;
+        let login = after.github_login.as_str();
         let transaction = self.begin().await?;
         lock(&transaction, &before.account).await?;
         let update = installations::Entity::update_many()
@@ -77,8 +74,9 @@ impl Store {
             .filter(Column::InstallationId.eq(before.id.map(|id| id.0)))
             .filter(Column::Status.eq(before.status.as_str()))
             .filter(Column::GithubLogin.eq(&before.github_login))
-            .col_expr(Column::Status, Expr::value(status.as_str()))
+            .col_expr(Column::Status, Expr::value(after.status.as_str()))
             .col_expr(Column::GithubLogin, Expr::value(login))
+            .col_expr(Column::SettingsUrl, Expr::value(&after.settings_url))
             .col_expr(Column::UpdatedAt, Expr::value(stored(now)));
         let followed = update.exec(&transaction).await?.rows_affected > 0;
         if followed && before.github_login != login {

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         AccountId, ConnectionStatus, Installation, InstallationId, WebhookChange, WebhookEvent,
     },
-    github::Kind,
+    github::{self, Kind},
     store::SeenRepository,
 };
 
@@ -73,26 +73,37 @@ impl Broker {
         for _ in 0..LOOKS {
             // Before GitHub is asked: what somebody else learns in between is newer than the answer.
             let Some(before) = self.store().installation_by_id(id).await? else { return Ok(None) };
-            let (status, login) = match self.github().installation(id).await {
-                Ok(found) if found.suspended => (ConnectionStatus::Suspended, found.account.login),
-                Ok(found) => (ConnectionStatus::Active, found.account.login),
+            let after = match self.github().installation(id).await {
+                Ok(found) => seen(&before, found),
                 Err(error) if error.kind == Kind::NotFound => {
-                    (ConnectionStatus::Revoked, String::new())
+                    Installation { status: ConnectionStatus::Revoked, ..before.clone() }
                 }
                 Err(error) => return Err(refusal::cannot_ask(error)),
             };
-            // Not always said.
-            let login = if login.is_empty() { before.github_login.clone() } else { login };
-            let now = self.now();
-            if self.store().follow_installation(&before, status, &login, now).await? {
+            if self.store().follow_installation(&before, &after, self.now()).await? {
                 info!(
-                    account = %before.account, installation = %id, github_login = login,
-                    before = before.status.as_str(), status = status.as_str(), "installation followed"
+                    account = %before.account, installation = %id, github_login = after.github_login,
+                    before = before.status.as_str(), status = after.status.as_str(), "installation followed"
                 );
                 return Ok(Some(before.account));
             }
         }
         let message = "the installation is changing; it is looked at again later";
         Err(Error::new(Reason::Internal, message))
+    }
+}
+
+/// An installation as GitHub shows it now. Its account and its page are not always said, and change together.
+fn seen(before: &Installation, found: github::Installation) -> Installation {
+    let or = |said: String, known: &String| if said.is_empty() { known.clone() } else { said };
+    Installation {
+        status: if found.suspended {
+            ConnectionStatus::Suspended
+        } else {
+            ConnectionStatus::Active
+        },
+        github_login: or(found.account.login, &before.github_login),
+        settings_url: or(found.html_url, &before.settings_url),
+        ..before.clone()
     }
 }

@@ -3,8 +3,8 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 use ghbroker::{
     domain::{
-        ConnectionStatus, InstallationId, RepoId, RepoName, RepositoryState, WebhookChange,
-        WebhookEvent, WebhookEventName,
+        ConnectionStatus, Installation, InstallationId, RepoId, RepoName, RepositoryState,
+        WebhookChange, WebhookEvent, WebhookEventName,
     },
     store::{CLAIM_LIFE, Claimed, DELIVERY_LIFE, Finished, SeenRepository, Settings, Store},
 };
@@ -155,9 +155,10 @@ async fn an_installation_is_followed_if_it_is_as_it_was(db: Db) {
     store.bind_installation(&installation("b", 2)).await.unwrap();
     let before = store.installation_by_id(InstallationId(1)).await.unwrap().unwrap();
     assert_eq!(before.account, account("a"));
-    let login = before.github_login.clone();
-    let follow =
-        async |status| store.follow_installation(&before, status, &login, NOW).await.unwrap();
+    let follow = async |status| {
+        let after = Installation { status, ..before.clone() };
+        store.follow_installation(&before, &after, NOW).await.unwrap()
+    };
     assert!(follow(ConnectionStatus::Suspended).await);
     let status = async |id| store.installation(&account(id)).await.unwrap().unwrap().status;
     assert_eq!(status("a").await, ConnectionStatus::Suspended);
@@ -180,8 +181,14 @@ async fn the_bindings_follow_their_owner(db: Db) {
     ] {
         store.put_binding(&binding(who, id, &name), false).await.unwrap();
     }
-    let active = ConnectionStatus::Active;
-    assert!(store.follow_installation(&before, active, "New-Name", NOW).await.unwrap());
+    let renamed = Installation {
+        github_login: "New-Name".to_owned(),
+        settings_url: "https://github.com/organizations/New-Name/settings/installations/7"
+            .to_owned(),
+        ..before.clone()
+    };
+    assert!(store.follow_installation(&before, &renamed, NOW).await.unwrap());
+    assert_eq!(store.installation(&before.account).await.unwrap(), Some(renamed));
     let names = async |who| -> Vec<String> {
         let bindings = store.bindings(&account(who)).await.unwrap();
         let mut names: Vec<_> = bindings.iter().map(|b| b.repository.as_str().to_owned()).collect();

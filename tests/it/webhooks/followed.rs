@@ -74,14 +74,16 @@ async fn repositories_given_and_taken_count_at_once() {
 async fn an_account_that_is_renamed_takes_its_bindings_along() {
     let world = World::connected().await;
     let says = r#"{"id":4711,"app_id":77,"account":{"id":1,"login":"Acme-Inc","type":"Organization"},
-        "repository_selection":"all","permissions":{},"suspended_at":null,"html_url":"https://x"}"#;
+        "repository_selection":"all","permissions":{},"suspended_at":null,"html_url":"https://new.page"}"#;
     world.sim.fault(Fault::always(LOOK, Effect::Says(says)));
     let body = json!({
         "action": "renamed", "installation": {"id": INSTALLATION}, "target_type": "Organization",
         "account": {"id": 1, "login": "Acme-Inc"}, "changes": {"login": {"from": "acme"}},
     });
     follow(&world, &Delivery::new("installation_target", &body)).await;
-    assert_eq!(connection(&world).await.installation.unwrap().github_login, "Acme-Inc");
+    let installation = connection(&world).await.installation.unwrap();
+    assert_eq!(installation.github_login, "Acme-Inc");
+    assert_eq!(installation.settings_url, "https://new.page", "the old one has the old name in it");
     assert_eq!(binding(&world).await.repository, "Acme-Inc/warehouse");
 }
 
