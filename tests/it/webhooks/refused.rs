@@ -167,23 +167,20 @@ async fn what_would_take_too_much_memory_is_put_off() {
     let world = World::start().await;
     let head = "POST /webhooks/github HTTP/1.1\r\nhost: broker\r\n";
     let mut slow = Vec::new();
-    for _ in 0..8 {
+    // There is room for eight. Nobody else comes meanwhile, who could take the place of one of these.
+    for _ in 0..9 {
         let mut stream =
             TcpStream::connect(world.http.trim_start_matches("http://")).await.unwrap();
         let part = format!("{head}content-length: {LARGEST}\r\n\r\n").into_bytes();
         let part = [part, vec![b' '; LARGEST - 1]].concat();
-        stream.write_all(&part).await.unwrap();
+        // One that is put off is closed before it has said all.
+        drop(stream.write_all(&part).await);
         slow.push(stream);
     }
-    let delivery = Delivery::installation("suspend");
-    let refused = async || {
-        let another = Delivery { id: uuid::Uuid::now_v7().to_string(), ..delivery.clone() };
-        (another.send(&world.http).await == StatusCode::SERVICE_UNAVAILABLE).then_some(())
-    };
-    world.until(refused).await;
-    assert!(deliveries(&world, "busy").await > 0);
+    world.until(async || (deliveries(&world, "busy").await > 0).then_some(())).await;
     // They go, and there is room again.
     drop(slow);
+    let delivery = Delivery::installation("suspend");
     let taken = async || {
         let another = Delivery { id: uuid::Uuid::now_v7().to_string(), ..delivery.clone() };
         (another.send(&world.http).await == StatusCode::ACCEPTED).then_some(())
