@@ -18,7 +18,7 @@ help: ## Show this list
 	@echo
 	@echo "make demo KEEP=1 leaves the demo running and prints grpcurl commands to copy."
 
-demo: need-toolchain ## Build the broker and show every RPC against a GitHub simulator
+demo: need-toolchain ## Build the broker and show it at work against a GitHub simulator
 	@echo "Building the broker, the simulator and the demo (about 3 minutes the first time)."
 	@$(CARGO) build -q --locked --workspace --bins --example demo
 	@KEEP=$(KEEP) $(CARGO) run -q --locked --example demo
