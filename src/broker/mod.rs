@@ -104,6 +104,8 @@ struct Inner {
     token_checks: Seldom<AccountId>,
     /// Looking at GitHub what became of an account's installation.
     looks: Seldom<AccountId>,
+    /// The same for one that was uninstalled.
+    looks_at_gone: Seldom<AccountId>,
     /// Forgetting refusals because a browser says that something was changed.
     forgiven: Seldom<()>,
     /// When the token of each account's user was last used.
@@ -122,6 +124,7 @@ impl Broker {
             turns: DashMap::new(),
             token_checks: Seldom::once_in(vend::ASK_EVERY),
             looks: Seldom::once_in(connect::LOOK_EVERY),
+            looks_at_gone: Seldom::once_in(connect::LOOK_EVERY_IF_GONE),
             forgiven: Seldom::once_in(connect::FORGIVE_EVERY),
             user_tokens_in_use: DashMap::new(),
             delivered: Notify::new(),

@@ -82,6 +82,7 @@ impl Broker {
                     );
                 return work.await.map_err(Error::internal)?;
             }
+            // By the machine's time, as answers of GitHub come by it.
             tokio::time::sleep(LOOK_EVERY).await;
             let row = self.store().oauth_user(&user.account).await?;
             (user, sealed) = row.ok_or_else(super::credential::not_connected)?;

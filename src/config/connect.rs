@@ -9,6 +9,11 @@ impl Checker<'_> {
     pub(super) fn connecting(&mut self) -> Connecting {
         let callback_url = self.file.text("connect.callback_url");
         let callback_url = callback_url.and_then(|url| self.page("connect.callback_url", &url));
+        if callback_url.is_some() && !self.file.has("github.oauth") {
+            self.wrong(
+                "github.oauth is missing: users are sent back to connect.callback_url by the App's OAuth client",
+            );
+        }
         let return_urls = self.file.texts("connect.return_urls").unwrap_or_default();
         let return_urls =
             return_urls.iter().filter_map(|url| self.page("connect.return_urls", url)).collect();

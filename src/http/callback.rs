@@ -110,7 +110,8 @@ fn said(outcome: Outcome) -> (StatusCode, &'static str) {
         }
         Outcome::Refused => (
             StatusCode::BAD_REQUEST,
-            "GitHub was not connected: this link works once and for 10 minutes, and for your own account only. Begin again.",
+            "GitHub was not connected: the link was used, is too old, or is for what is not yours to connect. Begin again; if that \
+             does not help, ask those who sent you to GitHub.",
         ),
         Outcome::Failed => (
             StatusCode::BAD_GATEWAY,

@@ -65,6 +65,25 @@ fn a_file_that_cannot_be_read_is_not_said_to_be_missing_from_the_configuration()
 }
 
 #[test]
+fn pages_that_browsers_are_sent_to_are_checked() {
+    let folder = folder();
+    let file = "[connect]\ncallback_url = \"https://portal.example/callback\"\n\
+                return_urls = [\"http://portal.example/done\", \"https://portal.example/done?a=b\", \"http://127.0.0.1/done\"]\n";
+    std::fs::write(folder.path().join("bad.toml"), file).unwrap();
+    let flags = ["check-config", "--config", "bad.toml", "--encryption-key", "kek"];
+    let (code, _, stderr) = run(folder.path(), &flags);
+    assert_eq!(code, Some(78), "{stderr}");
+    for mistake in [
+        "github.oauth is missing: users are sent back to connect.callback_url",
+        "connect.return_urls \"http://portal.example/done\" must be an https:// address",
+        "connect.return_urls \"https://portal.example/done?a=b\" must be an https:// address without a query",
+    ] {
+        assert!(stderr.contains(mistake), "{mistake} is not in:\n{stderr}");
+    }
+    assert!(!stderr.contains("127.0.0.1"), "{stderr}");
+}
+
+#[test]
 fn what_has_a_wrong_type_or_is_unknown_hides_no_other_mistake() {
     let folder = folder();
     let file = "log = 1\n[server]\nlisten = 5\nlisen = \"127.0.0.1:1\"\n[server.tls]\n\

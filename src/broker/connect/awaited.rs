@@ -17,6 +17,8 @@ use crate::{
 
 /// GitHub is not asked more often about one account's installation, however often its connection is looked at.
 pub(in crate::broker) const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Nor so often about one that was uninstalled, which rarely was a mistake of somebody's.
+pub(in crate::broker) const LOOK_EVERY_IF_GONE: Duration = Duration::from_secs(10 * 60);
 
 impl Broker {
     /// Whether GitHub may know more of the installation than was last seen, and it matters.
@@ -25,14 +27,21 @@ impl Broker {
         match installation.state() {
             ConnectionStatus::PendingApproval => true,
             // Another credential is used in its place: once it works again, it comes first.
-            ConnectionStatus::Suspended => choice.source != Some(CredentialSource::AppInstallation),
+            ConnectionStatus::Suspended | ConnectionStatus::Revoked => {
+                choice.source != Some(CredentialSource::AppInstallation)
+            }
             _ => false,
         }
     }
 
     /// Looks at GitHub what became of the installation of an account; says whether it is another one now.
     pub(in crate::broker) async fn look_again(&self, account: &AccountId, held: &mut Held) -> bool {
-        if !self.inner.looks.may(account, self.now()) {
+        let status = held.installation.as_ref().map(|installation| installation.status);
+        let looks = match status {
+            Some(ConnectionStatus::Revoked) => &self.inner.looks_at_gone,
+            _ => &self.inner.looks,
+        };
+        if !looks.may(account, self.now()) {
             return false;
         }
         let changed = match held.installation.as_ref().and_then(|installation| installation.id) {
@@ -43,6 +52,10 @@ impl Broker {
             Ok(()) => match self.store().installation(account).await {
                 Ok(now) => {
                     let changed = now != held.installation;
+                    if changed {
+                        // What was refused to it before may be allowed now.
+                        self.inner.tokens.purge(account);
+                    }
                     held.installation = now;
                     changed
                 }

@@ -14,7 +14,7 @@ use crate::{
 pub struct Disconnected {
     /// False if there was nothing.
     pub existed: bool,
-    /// Cached tokens that GitHub confirmed as revoked.
+    /// Tokens that GitHub confirmed as revoked: cached ones, and the one of a user.
     pub tokens_revoked: usize,
 }
 

@@ -22,7 +22,7 @@ mod repository;
 mod show;
 mod switch;
 
-pub(super) use awaited::LOOK_EVERY;
+pub(super) use awaited::{LOOK_EVERY, LOOK_EVERY_IF_GONE};
 pub use begin::{BeginRequest, Begun};
 pub(super) use callback::FORGIVE_EVERY;
 pub use disconnect::Disconnected;

@@ -9,7 +9,7 @@ use crate::{
         error::{Error, Reason},
         refusal,
     },
-    domain::{AttemptKind, ConnectionStatus, OAuthUser, Token},
+    domain::{AttemptKind, ConnectionStatus, OAuthUser, SealedSecret, Token},
     github::{Code, Kind},
 };
 
@@ -82,20 +82,29 @@ impl Broker {
 
     /// A user of GitHub has taken an authorization back: those that GitHub does not take any more are noted.
     pub(in crate::broker) async fn user_revoked(&self, user_id: i64) -> Result<(), Error> {
+        let mut looked = Ok(());
         for (user, sealed) in self.store().oauth_users_of(user_id).await? {
-            let account = user.account.clone();
-            let held = self.open_oauth_token(&user, sealed.clone())?;
-            match self.github().user(&held.token).await {
-                // The user has authorized the broker again meanwhile, or for this account only.
-                Ok(_) => {}
-                Err(error) if error.kind == Kind::Unauthorized => {
-                    info!(%account, login = %user.login, "the user has taken the authorization back");
-                    let revoked = ConnectionStatus::Revoked;
-                    self.store().set_oauth_user_status(&account, &sealed, revoked).await?;
-                }
-                Err(error) => return Err(refusal::cannot_ask(error)),
+            // One account that cannot be looked at now keeps no other one waiting.
+            if let Err(error) = self.look_at_user(&user, sealed).await {
+                looked = Err(error);
             }
         }
-        Ok(())
+        looked
+    }
+
+    async fn look_at_user(&self, user: &OAuthUser, sealed: SealedSecret) -> Result<(), Error> {
+        let account = &user.account;
+        let held = self.open_oauth_token(user, sealed.clone())?;
+        match self.github().user(&held.token).await {
+            // The user has authorized the broker again meanwhile, or for this account only.
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == Kind::Unauthorized => {
+                info!(%account, login = %user.login, "the user has taken the authorization back");
+                let revoked = ConnectionStatus::Revoked;
+                self.store().set_oauth_user_status(account, &sealed, revoked).await?;
+                Ok(())
+            }
+            Err(error) => Err(refusal::cannot_ask(error)),
+        }
     }
 }

@@ -163,12 +163,12 @@ async fn without_a_page_of_the_portal_a_sentence_says_it() {
     let (cancelled, _) = connecting(&world, ACCOUNT, "alice").await;
     let update = format!("installation_id={INSTALLATION}&setup_action=update");
     for (query, status, sentence) in [
-        (install(&unproven), StatusCode::BAD_REQUEST, "was not connected: this link works once"),
+        (install(&unproven), StatusCode::BAD_REQUEST, "was not connected: the link was used"),
         (update, StatusCode::OK, "noted"),
         (format!("error=access_denied&state={cancelled}"), StatusCode::OK, "as you wished"),
         (format!("setup_action=request&state={pending}"), StatusCode::OK, "has to approve"),
         (install(&good), StatusCode::OK, "GitHub is connected."),
-        (install(&good), StatusCode::BAD_REQUEST, "Begin again."),
+        (install(&good), StatusCode::BAD_REQUEST, "Begin again;"),
     ] {
         let answer = comes(&world, &query).send().await.unwrap();
         assert_eq!(answer.status(), status, "{query}");

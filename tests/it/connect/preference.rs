@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ghbroker::proto::*;
-use github_sim::seed;
+use github_sim::{Effect, Fault, seed};
 use tonic::Code;
 
 use super::{bind, connection, installed, pat, token};
@@ -104,9 +104,7 @@ async fn only_what_the_account_has_can_be_switched() {
 async fn a_broken_one_is_not_passed_over_unless_the_operator_says_so() {
     let world = world(false).await;
     world.sim.suspend(INSTALLATION as u64);
-    let permissions = [("issues".to_owned(), "read".to_owned())].into();
-    let request =
-        GetRepoTokenRequest { account: ACCOUNT.into(), permissions, ..Default::default() };
+    let request = issues();
     for _ in 0..2 {
         let refused = world.get_repo_token(request.clone()).await.unwrap_err();
         assert_reason(&refused, Code::FailedPrecondition, "INSTALLATION_SUSPENDED");
@@ -122,9 +120,7 @@ async fn with_fallback_the_next_one_is_used_until_the_first_works_again() {
     use CredentialSource::{AppInstallation, OauthUser};
     let world = world(true).await;
     world.sim.suspend(INSTALLATION as u64);
-    let permissions = [("issues".to_owned(), "read".to_owned())].into();
-    let request =
-        GetRepoTokenRequest { account: ACCOUNT.into(), permissions, ..Default::default() };
+    let request = issues();
     // The call that learns of it fails.
     let refused = world.get_repo_token(request.clone()).await.unwrap_err();
     assert_reason(&refused, Code::FailedPrecondition, "INSTALLATION_SUSPENDED");
@@ -138,4 +134,36 @@ async fn with_fallback_the_next_one_is_used_until_the_first_works_again() {
     world.advance(Duration::from_secs(60));
     assert_eq!(world.get_repo_token(request).await.unwrap().source(), AppInstallation);
     world.finish().await;
+}
+
+#[tokio::test]
+async fn with_fallback_an_installation_that_only_seemed_gone_is_used_again() {
+    use CredentialSource::{AppInstallation, OauthUser};
+    let world = world(true).await;
+    let mint = "POST /app/installations/{installation_id}/access_tokens";
+    world.sim.fault(Fault::once(mint, Effect::Status { status: 404, html: false }));
+    let gone = token(&world, ACCOUNT).await.unwrap_err();
+    assert_reason(&gone, Code::FailedPrecondition, "INSTALLATION_GONE");
+    // The first look of the next call finds it; one that is really gone is looked at every 10 minutes.
+    assert_eq!(used(&world).await, AppInstallation);
+
+    world.sim.uninstall(INSTALLATION as u64);
+    let gone = world.get_repo_token(issues()).await.unwrap_err();
+    assert_reason(&gone, Code::FailedPrecondition, "INSTALLATION_GONE");
+    let look = "GET /app/installations/{installation_id}";
+    let before = world.sim.count(look);
+    for _ in 0..5 {
+        world.advance(Duration::from_secs(60));
+        assert_eq!(used(&world).await, OauthUser);
+    }
+    assert_eq!(world.sim.count(look), before);
+    world.advance(Duration::from_secs(300));
+    assert_eq!(used(&world).await, OauthUser);
+    assert_eq!(world.sim.count(look), before + 1);
+    world.finish().await;
+}
+
+fn issues() -> GetRepoTokenRequest {
+    let permissions = [("issues".to_owned(), "read".to_owned())].into();
+    GetRepoTokenRequest { account: ACCOUNT.into(), permissions, ..Default::default() }
 }
