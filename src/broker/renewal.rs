@@ -36,6 +36,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const LOOKS: usize = 100;
 /// How often the new pair is tried to be stored: nobody else has it, and the old one is worth nothing any more.
 const STORE_ATTEMPTS: u32 = 5;
+/// The first wait between those; it doubles with each.
+const STORE_AGAIN: Duration = Duration::from_millis(400);
 
 /// Renews ahead for as long as it is polled.
 pub async fn keep_users_fresh(broker: Broker, clock: Arc<dyn Clock>) {
@@ -163,7 +165,7 @@ impl Broker {
             match self.store().renew_oauth_user(user, sealed, claim).await {
                 Err(error) if attempt < STORE_ATTEMPTS => {
                     warn!(account = %user.account, %error, "the renewed tokens could not be stored; tried again");
-                    tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
+                    tokio::time::sleep(STORE_AGAIN * 2u32.pow(attempt - 1)).await;
                     attempt += 1;
                 }
                 Err(error) => {
