@@ -19,8 +19,8 @@ USER 65532:65532
 # The default database is a file in the working directory.
 WORKDIR /var/lib/ghbroker
 VOLUME /var/lib/ghbroker
-# gRPC, and plaintext health for the kubelet.
-EXPOSE 50051 50052
+# gRPC, plaintext health for the kubelet, and webhooks and browsers by way of an ingress.
+EXPOSE 50051 50052 50053
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/ghbroker"]
 CMD ["serve"]
