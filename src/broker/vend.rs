@@ -69,9 +69,13 @@ impl Broker {
             })?;
         }
         let granted = self.repo_token(&access, request.permissions, request.min_ttl).await?;
-        let ends_early = |end: OffsetDateTime| end - self.now() < request.min_ttl;
-        let stale =
-            granted.cache == Some(Cache::Stale) || granted.expires_at.is_some_and(ends_early);
+        let stale = match &access.credential {
+            Credential::App { .. } => granted.cache == Some(Cache::Stale),
+            // There is no other one: what is left of it is told, by GitHub's clock, as its end is.
+            Credential::User(_) => granted.expires_at.is_some_and(|end| {
+                end - self.now() - self.github().clock_offset() < request.min_ttl
+            }),
+        };
         // Somebody else may have taken the bound name over: callers must not clone from there.
         let repository = granted.repository.unwrap_or(access.binding.repository);
         info!(

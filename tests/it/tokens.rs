@@ -344,6 +344,19 @@ async fn a_machine_whose_clock_is_five_minutes_off_works() {
 }
 
 #[tokio::test]
+async fn a_token_with_the_life_that_was_asked_for_is_not_stale_by_a_clock_that_is_wrong() {
+    let mut world = World::start().await;
+    world.skew(5 * MINUTE);
+    world.register(ACCOUNT, INSTALLATION).await;
+    world.configure(ACCOUNT, REPO).await;
+    default(&world).await;
+    world.advance(28 * MINUTE);
+    let answer = get(&world, request(&[], Some(30 * MINUTE))).await.unwrap();
+    assert!(!answer.stale, "it lives for 32 minutes");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn both_formats_of_tokens_are_opaque() {
     for format in [TokenFormat::Classic, TokenFormat::Stateless] {
         let world = World::connected().await;
