@@ -33,9 +33,8 @@ impl Broker {
                 return context.map_or_else(Error::unavailable, Context::not_accessible);
             }
             MintError::GivenUp => return Error::unavailable(),
-            MintError::WrongScope => {
-                let message =
-                    "GitHub minted a token of another scope than asked for; it was not used";
+            MintError::NotAsAsked => {
+                let message = "GitHub minted another token than the one asked for; it was not used";
                 return Error::new(Reason::Internal, message);
             }
         };

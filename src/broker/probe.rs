@@ -7,7 +7,7 @@ use super::{
     error::{Error, Reason},
     refusal::Context,
     repo_token::RepoToken,
-    tokens::MintError,
+    tokens::{self, MintError},
 };
 use crate::{
     domain::{AccountId, InstallationId, Level, Permission, Permissions, RepoId, RepoName},
@@ -47,7 +47,7 @@ impl Broker {
             Credential::App { id, .. } => *id,
         };
         let context = Context { source: credential.source(), repository };
-        let probe = async |scope| match self.inner.tokens.mint_for(id, scope, PROBE).await {
+        let probe = async |scope| match tokens::mint(self.github(), id, scope, PROBE).await {
             Ok(minted) => Ok(RepoToken::from(minted)),
             Err(error) => {
                 Err(self.no_token(account, id, Some(&context), &error).await.caused_by(error))
@@ -69,10 +69,10 @@ impl Broker {
         permissions: Permissions,
     ) -> Result<RepoToken, Error> {
         call.trail.note(|record| record.requested_permissions = Some(permissions.to_map()));
-        let minted = self.inner.tokens.mint_for(id, RepoScope::All, permissions).await;
+        let minted = tokens::mint(self.github(), id, RepoScope::All, permissions).await;
         let as_asked = minted.and_then(|minted| {
             let more = minted.permissions.missing_from(permissions);
-            if more.is_empty() { Ok(minted) } else { Err(MintError::WrongScope) }
+            if more.is_empty() { Ok(minted) } else { Err(MintError::NotAsAsked) }
         });
         match as_asked {
             Ok(minted) => {

@@ -134,7 +134,7 @@ impl Broker {
                     token: vended.token.token.clone(),
                     expires_at: Some(vended.token.expires_at),
                     permissions: vended.token.permissions,
-                    hashed: vended.token.hash.clone(),
+                    hashed: vended.token.hash.to_string(),
                     cache: Some(vended.cache),
                     repository: vended.token.repository.clone(),
                     fresh,

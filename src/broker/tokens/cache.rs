@@ -1,18 +1,16 @@
-//! The map of cached tokens.
+//! All keys of one App on one host, by account. The warm path.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use dashmap::DashMap;
+use futures_util::future::{Either, select};
+use time::OffsetDateTime;
 
 use super::{
+    entry::{Entry, Joined, Minted, Outcome},
     error::MintError,
-    slot::{CachedToken, Key, Slot},
+    key::{CachedToken, Key, LEAST_LIFE, Scope},
+    source::Source,
 };
 use crate::{
     audit::Cache,
@@ -29,100 +27,223 @@ pub struct Vended {
     pub cache: Cache,
 }
 
-/// A token that is older than this much before its end is not handed out even in an outage: it would end on the way.
-const LEAST_LIFE: Duration = Duration::from_secs(60);
-
-/// A caller that reports every new token, too, costs one mint in this time and not one each call. A new token that is
-/// refused so soon is one that GitHub does not know everywhere yet.
-const REJECT_EVERY: Duration = Duration::from_secs(10);
+/// Who has a token with less life than asked for waits for a better one no longer than this: half the time that a request to
+/// GitHub may take. GitHub may be away, and what there is will do.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Installation tokens by what they are for. Cheap to clone.
-#[derive(Clone)]
-pub struct TokenCache {
-    pub(super) inner: Arc<Inner>,
+///
+/// Bounded by what is minted: an entry ends with its token, within the hour, or with its failure, within half a minute.
+pub struct TokenCache<S = GitHub> {
+    pub(super) inner: Arc<Inner<S>>,
 }
 
-pub(super) struct Inner {
-    pub github: GitHub,
+impl<S> Clone for TokenCache<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+pub(super) struct Inner<S> {
+    pub source: S,
     pub clock: Arc<dyn Clock>,
-    pub slots: DashMap<Key, Slot>,
-    pub flights: AtomicU64,
+    /// In two steps, so that what concerns one account looks at nothing of another's.
+    accounts: DashMap<AccountId, HashMap<Scope, Arc<Entry>>>,
+    /// Installations that GitHub does not mint for, and until when it is not asked again.
+    refused: DashMap<InstallationId, (OffsetDateTime, Arc<MintError>)>,
 }
 
-impl TokenCache {
+impl<S: Source> TokenCache<S> {
     /// An empty cache.
-    pub fn new(github: GitHub, clock: Arc<dyn Clock>) -> Self {
-        let inner = Inner { github, clock, slots: DashMap::new(), flights: 0.into() };
+    pub fn new(source: S, clock: Arc<dyn Clock>) -> Self {
+        let inner = Inner { source, clock, accounts: DashMap::new(), refused: DashMap::new() };
         Self { inner: Arc::new(inner) }
     }
 
     /// A token for `key` with at least `min_ttl` of life left.
     ///
-    /// Waits for GitHub only when none is cached. When GitHub then fails for a passing reason, a cached token with
-    /// less life is handed out, marked stale.
+    /// Waits for GitHub only when none is cached. When GitHub then fails for a passing reason, or takes long, a cached token
+    /// with less life is handed out, marked stale.
     pub async fn get(&self, key: &Key, min_ttl: Duration) -> Result<Vended, Arc<MintError>> {
-        if let Some(token) = self.warm(key, min_ttl) {
-            return Ok(Vended { token, cache: Cache::Hit });
+        let now = self.now();
+        let cached = self.cached(key, now);
+        if let Some(token) = cached.as_ref().filter(|token| token.lives(now, min_ttl)) {
+            return Ok(Vended { token: token.clone(), cache: Cache::Hit });
         }
-        match self.mint(key).await {
-            Ok(token) => Ok(Vended { token, cache: Cache::Miss }),
-            Err(error) if error.is_transient() => {
-                let token = self.warm(key, LEAST_LIFE).ok_or(error)?;
-                Ok(Vended { token, cache: Cache::Stale })
+        let fallback = cached.is_some_and(|token| token.lives(now, LEAST_LIFE));
+        let minted =
+            if fallback { self.wait_a_little(key).await } else { Some(self.wait(key).await) };
+        let error = match minted {
+            Some(Ok(token)) => {
+                let enough = token.lives(self.now(), min_ttl);
+                return Ok(Vended {
+                    token,
+                    cache: if enough { Cache::Miss } else { Cache::Stale },
+                });
             }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn warm(&self, key: &Key, min_ttl: Duration) -> Option<Arc<CachedToken>> {
-        let now = self.inner.clock.now();
-        let slot = self.inner.slots.get(key)?;
-        slot.used.store(now.unix_timestamp(), Ordering::Relaxed);
-        slot.token.as_ref().filter(|token| token.lives(now, min_ttl)).cloned()
-    }
-
-    /// Forgets the token that GitHub answered 401 to, if it is cached for this account. Not again within
-    /// [`REJECT_EVERY`] for one key: each time costs a mint.
-    pub fn reject(&self, account: &AccountId, token: &Token) -> bool {
-        let hash = token.hashed();
-        let is_it = |slot: &Slot| slot.token.as_ref().is_some_and(|cached| cached.hash == hash);
-        let mut slots = self.inner.slots.iter();
-        let found = slots.find(|slot| slot.key().account == *account && is_it(slot));
-        // The reference locks a part of the map.
-        let Some(key) = found.map(|slot| slot.key().clone()) else { return false };
-        drop(slots);
-        let Some(mut slot) = self.inner.slots.get_mut(&key).filter(|slot| is_it(slot)) else {
-            return false;
+            Some(Err(error)) if !error.is_transient() => return Err(error),
+            Some(Err(error)) => error,
+            None => Arc::new(MintError::GivenUp),
         };
-        let now = self.inner.clock.now();
-        if slot.rejected.is_some_and(|at| now - at < REJECT_EVERY) {
-            return false;
+        let now = self.now();
+        let token = self.cached(key, now).filter(|token| token.lives(now, LEAST_LIFE));
+        token.map(|token| Vended { token, cache: Cache::Stale }).ok_or(error)
+    }
+
+    /// The token that is cached, however long it lives. Takes no lock but for reading the part of the map that it is in.
+    fn cached(&self, key: &Key, now: OffsetDateTime) -> Option<Arc<CachedToken>> {
+        let scopes = self.inner.accounts.get(&key.account)?;
+        let entry = scopes.get(&key.scope())?;
+        entry.touch(now);
+        entry.token()
+    }
+
+    /// Waits for the mint that is under way for `key`, or for a new one.
+    async fn wait(&self, key: &Key) -> Minted {
+        match self.join(key) {
+            Ok(outcome) => landed(outcome).await,
+            Err(recent) => Err(recent),
         }
-        slot.rejected = Some(now);
-        slot.token = None;
-        true
+    }
+
+    async fn wait_a_little(&self, key: &Key) -> Option<Minted> {
+        let (wait, patience) = (pin!(self.wait(key)), self.inner.clock.sleep(PATIENCE));
+        match select(wait, patience).await {
+            Either::Left((minted, _)) => Some(minted),
+            Either::Right(_) => None,
+        }
+    }
+
+    fn join(&self, key: &Key) -> Result<Outcome, Arc<MintError>> {
+        loop {
+            let now = self.now();
+            if let Some(error) = self.refusal(key.installation, now) {
+                return Err(error);
+            }
+            let entry = self.entry(key);
+            match entry.join(now) {
+                Joined::Waits(outcome) => return Ok(outcome),
+                Joined::Failed(error) => return Err(error),
+                Joined::Begins(tell, outcome) => {
+                    self.fly(key.clone(), entry, tell, false);
+                    return Ok(outcome);
+                }
+                Joined::Retired => self.forget(key, &entry),
+            }
+        }
+    }
+
+    /// The entry of `key`, made if there is none.
+    fn entry(&self, key: &Key) -> Arc<Entry> {
+        let (account, scope) = (&key.account, key.scope());
+        let found = self.inner.accounts.get(account).and_then(|scopes| scopes.get(&scope).cloned());
+        found.unwrap_or_else(|| {
+            let mut scopes = self.inner.accounts.entry(account.clone()).or_default();
+            scopes.entry(scope).or_default().clone()
+        })
+    }
+
+    /// All entries of an account.
+    pub(super) fn entries(&self, account: &AccountId) -> Vec<(Scope, Arc<Entry>)> {
+        let Some(scopes) = self.inner.accounts.get(account) else { return Vec::new() };
+        scopes.iter().map(|(scope, entry)| (*scope, entry.clone())).collect()
+    }
+
+    /// All entries that `wanted` says, of all accounts.
+    pub(super) fn entries_that(
+        &self,
+        wanted: impl Fn(&Scope, &Entry) -> bool,
+    ) -> Vec<(Key, Arc<Entry>)> {
+        let mut found = Vec::new();
+        // The reference locks a part of the map for writers, so that nothing but looking is done with it.
+        for account in &self.inner.accounts {
+            let scopes = account.value().iter().filter(|(scope, entry)| wanted(scope, entry));
+            found.extend(
+                scopes.map(|(scope, entry)| (Key::of(account.key(), *scope), entry.clone())),
+            );
+        }
+        found
+    }
+
+    /// Takes a retired entry out of the map.
+    pub(super) fn forget(&self, key: &Key, retired: &Arc<Entry>) {
+        let Some(mut scopes) = self.inner.accounts.get_mut(&key.account) else { return };
+        let scope = key.scope();
+        if scopes.get(&scope).is_some_and(|entry| Arc::ptr_eq(entry, retired)) {
+            scopes.remove(&scope);
+        }
+        drop(scopes);
+        self.inner.accounts.remove_if(&key.account, |_, scopes| scopes.is_empty());
+    }
+
+    /// Why GitHub does not mint for an installation at all, as it said just now.
+    fn refusal(&self, id: InstallationId, now: OffsetDateTime) -> Option<Arc<MintError>> {
+        let refused = self.inner.refused.get(&id)?;
+        let (until, error) = refused.value();
+        (now < *until).then(|| error.clone())
+    }
+
+    /// Takes note that an installation is gone or suspended: all tokens of it are dead.
+    pub(super) fn refuse(&self, key: &Key, error: &Arc<MintError>) {
+        let now = self.now();
+        self.inner.refused.insert(key.installation, (now + error.answers_for(), error.clone()));
+        for (scope, entry) in self.entries(&key.account) {
+            if scope.installation == key.installation {
+                entry.evict(now);
+            }
+        }
+    }
+
+    /// Forgets that an installation was refused.
+    pub(super) fn allow(&self, id: InstallationId) {
+        self.inner.refused.remove(&id);
+    }
+
+    /// Drops refusals that no longer answer for GitHub.
+    pub(super) fn drop_old_refusals(&self, now: OffsetDateTime) {
+        self.inner.refused.retain(|_, (until, _)| now < *until);
+    }
+
+    /// Forgets the token that GitHub answered 401 to, if it is cached for this account. Not again within ten seconds for one
+    /// key: each time costs a mint.
+    pub fn reject(&self, account: &AccountId, token: &Token) -> bool {
+        let (hash, now) = (token.hashed(), self.now());
+        self.entries(account).iter().any(|(_, entry)| entry.reject(&hash, now))
     }
 
     /// Forgets what an installation did not allow: it may be allowed now. Anybody can say so. What GitHub does not want to be
     /// asked for is not forgotten.
     pub fn forgive(&self, id: InstallationId) {
-        for mut slot in self.inner.slots.iter_mut().filter(|slot| slot.key().installation == id) {
-            slot.failed.take_if(|(_, error)| error.is_not_allowed());
+        let now = self.now();
+        for (_, entry) in self.entries_that(|scope, _| scope.installation == id) {
+            entry.forgive(now);
         }
     }
 
     /// Forgets everything of an account, failures too, and gives back the tokens that were cached, those that were renewed
     /// and have not ended too. A mint that is under way is not kept.
     pub fn purge(&self, account: &AccountId) -> Vec<Arc<CachedToken>> {
-        let mut purged = Vec::new();
-        self.inner.slots.retain(|key, slot| {
-            let keep = key.account != *account;
-            if !keep {
-                purged.extend(slot.token.take());
-                purged.extend(slot.replaced.take());
-            }
-            keep
-        });
-        purged
+        let Some((_, scopes)) = self.inner.accounts.remove(account) else { return Vec::new() };
+        // First what says no, then what says yes: whoever asks in between asks GitHub.
+        scopes.keys().for_each(|scope| self.allow(scope.installation));
+        scopes.values().flat_map(|entry| entry.retire()).collect()
+    }
+
+    /// Forgets everything, and gives back the tokens.
+    pub fn purge_all(&self) -> Vec<Arc<CachedToken>> {
+        let accounts: Vec<_> = self.inner.accounts.iter().map(|of| of.key().clone()).collect();
+        accounts.iter().flat_map(|account| self.purge(account)).collect()
+    }
+
+    pub(super) fn now(&self) -> OffsetDateTime {
+        self.inner.clock.now()
+    }
+}
+
+async fn landed(mut outcome: Outcome) -> Minted {
+    match outcome.wait_for(Option::is_some).await.map(|done| (*done).clone()) {
+        Ok(Some(minted)) => minted,
+        // Its task is gone without a word, or the entry was retired.
+        _ => Err(Arc::new(MintError::GivenUp)),
     }
 }

@@ -25,9 +25,9 @@ pub enum MintError {
     /// The installation grants the permissions, so that it is the repository that it does not reach.
     #[error("the installation does not reach the repository")]
     NotAccessible(#[source] github::Error),
-    /// GitHub answered with another token than the one asked for; it is not used.
-    #[error("GitHub minted a token of another scope than asked for")]
-    WrongScope,
+    /// GitHub answered with another token than the one asked for: for more, for less, or at its end. It is not used.
+    #[error("GitHub minted another token than the one asked for")]
+    NotAsAsked,
     /// The account was disconnected meanwhile, or the task was lost.
     #[error("the mint was given up")]
     GivenUp,
@@ -38,7 +38,7 @@ impl MintError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::GitHub(error) => error.is_transient() || error.effect_unknown(),
-            Self::NotGranted { .. } | Self::NotAccessible(_) | Self::WrongScope => false,
+            Self::NotGranted { .. } | Self::NotAccessible(_) | Self::NotAsAsked => false,
             Self::GivenUp => true,
         }
     }
@@ -46,6 +46,19 @@ impl MintError {
     /// True if a person at GitHub can allow it: in the settings of the installation.
     pub(super) fn is_not_allowed(&self) -> bool {
         matches!(self, Self::NotGranted { .. } | Self::NotAccessible(_))
+    }
+
+    /// True if GitHub mints nothing at all for this installation: it is gone or suspended.
+    pub(super) fn is_of_installation(&self) -> bool {
+        matches!(self, Self::GitHub(error) if matches!(error.kind, Kind::NotFound | Kind::Suspended))
+    }
+
+    /// How long GitHub wants to be left alone.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::GitHub(error) => error.retry_after,
+            _ => None,
+        }
     }
 
     /// How long this failure answers in place of GitHub.

@@ -1,20 +1,38 @@
 //! Installation tokens: kept in memory, minted once for all who wait, renewed before anyone notices.
 //!
-//! * [`slot`]: what is kept for each key.
-//! * [`cache`]: the map of them, and the warm path.
-//! * [`mint`]: one mint in flight for each key, as a task of its own.
-//! * [`sweep`]: renewal ahead of time, and forgetting.
+//! ```text
+//!   get ----> cache ---------------> entry              one key: its token, its flight, its failure
+//!               |   account -> scope   ^
+//!   sweep ------+                      | land, swap
+//!   (renewal)   +--------> flight -----+                a task of its own: mint, prove, swap
+//!                            |
+//!                          source ----> github          the only way to GitHub
+//! ```
+//!
+//! * [`key`]: what a token is for, and the token.
+//! * [`cache`]: all keys of one App on one host, by account. The warm path.
+//! * [`entry`]: what is kept for one key, and every change of it.
+//! * [`flight`]: minting, as a task of its own; renewing, while the old token serves.
+//! * [`sweep`]: what is due.
+//! * [`source`], [`github`]: where tokens come from.
 //! * [`error`]: why there is no token.
+//! * [`sync`]: what schedules: tokio.
 //!
 //! Nothing here is ever written to disk. Whoever asks has been authorized before: the cache decides nothing.
 
 mod cache;
+mod entry;
 mod error;
-mod mint;
-mod slot;
+mod flight;
+mod github;
+mod key;
+mod source;
 mod sweep;
+mod sync;
 
 pub use cache::{TokenCache, Vended};
 pub use error::MintError;
-pub use slot::{CachedToken, Key};
+pub(super) use github::mint;
+pub use key::{CachedToken, Key};
+pub use source::{Proof, Source};
 pub use sweep::keep_fresh;

@@ -1,48 +1,56 @@
-//! Renewal ahead of time.
+//! Renewal ahead of time, and forgetting.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use super::{cache::TokenCache, slot::Slot};
+use super::{
+    cache::TokenCache,
+    entry::{Due, Entry},
+    key::Key,
+    source::Source,
+    sync::apart,
+};
+use crate::domain::AccountId;
 
 /// How often the map is looked through: small against the 15 minutes that are left when a renewal is due.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
-/// A key that nobody used for this long is not renewed.
-const IN_USE_SECONDS: i64 = 30 * 60;
 
 /// Renews what is due and in use and forgets what has ended, for as long as it is polled.
-pub async fn keep_fresh(cache: TokenCache) {
+pub async fn keep_fresh<S: Source>(cache: TokenCache<S>) {
     loop {
         cache.inner.clock.sleep(SWEEP_EVERY).await;
-        cache.sweep();
+        cache.sweep().await;
     }
 }
 
-impl TokenCache {
-    fn sweep(&self) {
-        let now = self.inner.clock.now();
-        let mut due = Vec::new();
-        self.inner.slots.retain(|key, slot| {
-            slot.token.take_if(|token| token.ends_at <= now);
-            slot.replaced.take_if(|token| token.ends_at <= now);
-            slot.failed.take_if(|(until, _)| *until <= now);
-            let in_use = now.unix_timestamp() - slot.used.load(Ordering::Relaxed) <= IN_USE_SECONDS;
-            let renew = slot.token.as_ref().is_some_and(|token| token.renew_at <= now);
-            if renew && in_use && slot.failed.is_none() {
-                due.push(key.clone());
+impl<S: Source> TokenCache<S> {
+    pub(super) async fn sweep(&self) {
+        let (cache, now) = (self.clone(), self.now());
+        // With a million keys it takes a while.
+        let awake = apart(move || cache.entries_that(|_, entry| entry.is_awake(now))).await;
+        for (key, entry) in awake.unwrap_or_default() {
+            match entry.tidy(now) {
+                Due::Nothing => {}
+                Due::Renewal => self.renew_now(key, entry),
+                Due::Retired => self.forget(&key, &entry),
             }
-            !is_empty(slot)
-        });
-        for key in due {
-            if let Some(mut slot) = self.inner.slots.get_mut(&key) {
-                self.fly(&key, &mut slot);
+        }
+        self.drop_old_refusals(now);
+    }
+
+    /// Renews all tokens of an account that are in use, while the old ones serve: what GitHub grants may have changed.
+    pub fn refresh(&self, account: &AccountId) {
+        for (scope, entry) in self.entries(account) {
+            self.allow(scope.installation);
+            entry.forgive(self.now());
+            if entry.token().is_some() {
+                self.renew_now(Key::of(account, scope), entry);
             }
         }
     }
-}
 
-fn is_empty(slot: &Slot) -> bool {
-    slot.token.is_none()
-        && slot.replaced.is_none()
-        && slot.failed.is_none()
-        && slot.in_flight().is_none()
+    fn renew_now(&self, key: Key, entry: Arc<Entry>) {
+        if let Some(tell) = entry.begin_renewal(self.now()) {
+            self.fly(key, entry, tell, true);
+        }
+    }
 }
