@@ -71,8 +71,11 @@ impl<S: Source> TokenCache<S> {
             return Ok(Vended { token: token.clone(), cache: Cache::Hit });
         }
         let fallback = cached.is_some_and(|token| token.lives(now, LEAST_LIFE));
-        let minted =
-            if fallback { self.wait_a_little(key).await } else { Some(self.wait(key).await) };
+        let minted = if fallback {
+            self.wait_a_little(key, min_ttl).await
+        } else {
+            Some(self.wait(key, min_ttl).await)
+        };
         let error = match minted {
             Some(Ok(token)) => {
                 let enough = token.lives(self.now(), min_ttl);
@@ -99,37 +102,31 @@ impl<S: Source> TokenCache<S> {
     }
 
     /// Waits for the mint that is under way for `key`, or for a new one.
-    async fn wait(&self, key: &Key) -> Minted {
-        match self.join(key) {
-            Ok(outcome) => landed(outcome).await,
-            Err(recent) => Err(recent),
-        }
-    }
-
-    async fn wait_a_little(&self, key: &Key) -> Option<Minted> {
-        let (wait, patience) = (pin!(self.wait(key)), self.inner.clock.sleep(PATIENCE));
-        match select(wait, patience).await {
-            Either::Left((minted, _)) => Some(minted),
-            Either::Right(_) => None,
-        }
-    }
-
-    fn join(&self, key: &Key) -> Result<Outcome, Arc<MintError>> {
+    async fn wait(&self, key: &Key, min_ttl: Duration) -> Minted {
         loop {
             let now = self.now();
             if let Some(error) = self.refusal(key.installation, now) {
                 return Err(error);
             }
             let entry = self.entry(key);
-            match entry.join(now) {
-                Joined::Waits(outcome) => return Ok(outcome),
+            match entry.join(now, min_ttl) {
+                Joined::Has(token) => return Ok(token),
+                Joined::Waits(outcome) => return landed(outcome).await,
                 Joined::Failed(error) => return Err(error),
                 Joined::Begins(tell, outcome) => {
                     self.fly(key.clone(), entry, tell, false);
-                    return Ok(outcome);
+                    return landed(outcome).await;
                 }
                 Joined::Retired => self.forget(key, &entry),
             }
+        }
+    }
+
+    async fn wait_a_little(&self, key: &Key, min_ttl: Duration) -> Option<Minted> {
+        let (wait, patience) = (pin!(self.wait(key, min_ttl)), self.inner.clock.sleep(PATIENCE));
+        match select(wait, patience).await {
+            Either::Left((minted, _)) => Some(minted),
+            Either::Right(_) => None,
         }
     }
 
@@ -233,6 +230,15 @@ impl<S: Source> TokenCache<S> {
     pub fn purge_all(&self) -> Vec<Arc<CachedToken>> {
         let accounts: Vec<_> = self.inner.accounts.iter().map(|of| of.key().clone()).collect();
         accounts.iter().flat_map(|account| self.purge(account)).collect()
+    }
+
+    /// Whether a call for `key` would be answered at once.
+    #[cfg(test)]
+    pub(super) fn is_warm(&self, key: &Key, min_ttl: Duration) -> bool {
+        let entries = self.entries(&key.account);
+        let entry = entries.iter().find(|(scope, _)| *scope == key.scope());
+        let token = entry.and_then(|(_, entry)| entry.token());
+        token.is_some_and(|token| token.lives(self.now(), min_ttl))
     }
 
     pub(super) fn now(&self) -> OffsetDateTime {

@@ -33,6 +33,10 @@ const RETRY_RENEWAL: Duration = Duration::from_secs(15);
 /// ... this: the 15 minutes that are left have room for several.
 const RETRY_RENEWAL_AT_MOST: Duration = Duration::from_secs(120);
 
+/// Tokens of a key that are remembered after they were served. A renewal makes two an hour at the most; only whoever reports
+/// tokens as refused makes more, and with so many in an hour another new one is no help.
+const MOST_REPLACED: usize = 32;
+
 /// What is kept for one key. An entry that was taken out of the map is `retired`, and never used again: a mint that is under
 /// way for it then is for nobody.
 #[derive(Default)]
@@ -51,9 +55,9 @@ struct State {
     retired: bool,
     /// The mint under way. Its sender lives as long as its task: one whose sender is gone (it panicked) does not count.
     flight: Option<Outcome>,
-    /// The token before the one that is served, which somebody may still have until it ends. Not handed out, but ended with
-    /// the other. The one before that has ended: nothing is renewed in the first half of its life.
-    replaced: Option<Arc<CachedToken>>,
+    /// Tokens that were served before, which somebody may still have until they end. Not handed out, but ended with the one
+    /// that is served.
+    replaced: Vec<Arc<CachedToken>>,
     /// The last failure, and until when it answers for GitHub.
     failed: Option<(OffsetDateTime, Arc<MintError>)>,
     /// When its token was last reported as refused.
@@ -65,6 +69,8 @@ struct State {
 
 /// What a caller finds who needs a mint.
 pub(super) enum Joined {
+    /// A token, which has come since the caller looked.
+    Has(Arc<CachedToken>),
     /// One is under way.
     Waits(Outcome),
     /// None was: the caller begins one, and tells its outcome.
@@ -76,11 +82,10 @@ pub(super) enum Joined {
 }
 
 /// What the sweep finds.
-#[derive(PartialEq, Eq, Debug)]
 pub(super) enum Due {
     Nothing,
-    /// Its token is to be renewed.
-    Renewal,
+    /// Its token is to be renewed: the sweep does, and tells the outcome.
+    Renewal(watch::Sender<Option<Minted>>),
     /// It has nothing any more, and is retired.
     Retired,
 }
@@ -104,11 +109,14 @@ impl Entry {
         self.wake_at.load(Ordering::Relaxed) <= now.unix_timestamp()
     }
 
-    /// Joins the mint that is under way, or begins one.
-    pub fn join(&self, now: OffsetDateTime) -> Joined {
+    /// Joins the mint that is under way, or begins one, for a token with at least `min_ttl` of life left.
+    pub fn join(&self, now: OffsetDateTime, min_ttl: Duration) -> Joined {
         let mut state = self.state();
         if state.retired {
             return Joined::Retired;
+        }
+        if let Some(token) = self.token().filter(|token| token.lives(now, min_ttl)) {
+            return Joined::Has(token);
         }
         if let Some((_, error)) = state.failed.as_ref().filter(|(until, _)| now < *until) {
             return Joined::Failed(error.clone());
@@ -121,7 +129,7 @@ impl Entry {
         Joined::Begins(tell, outcome)
     }
 
-    /// Begins a renewal, unless a mint is under way or failed just now.
+    /// Begins a renewal before its time, unless a mint is under way or failed just now, or nobody uses the key.
     pub fn begin_renewal(&self, now: OffsetDateTime) -> Option<watch::Sender<Option<Minted>>> {
         let mut state = self.state();
         let failed = state.failed.as_ref().is_some_and(|(until, _)| now < *until);
@@ -149,9 +157,7 @@ impl Entry {
         }
         state.failed = None;
         (state.setbacks, state.rests_until) = (0, None);
-        if let Some(before) = self.token.swap(Some(token)) {
-            state.replaced = Some(before);
-        }
+        state.replace(self.token.swap(Some(token)));
         self.plan(&state, now);
         true
     }
@@ -166,7 +172,7 @@ impl Entry {
         state.failed = Some((now + error.answers_for(), error.clone()));
         state.rest(now, error.retry_after());
         if !error.is_transient() {
-            self.token.store(None);
+            state.replace(self.token.swap(None));
         }
         self.plan(&state, now);
         true
@@ -184,19 +190,20 @@ impl Entry {
     pub fn reject(&self, hash: &str, now: OffsetDateTime) -> bool {
         let mut state = self.state();
         let is_it = self.token.load().as_ref().is_some_and(|token| *token.hash == *hash);
-        if !is_it || state.rejected.is_some_and(|at| now - at < REJECT_EVERY) {
+        let too_often = state.rejected.is_some_and(|at| now - at < REJECT_EVERY);
+        if !is_it || too_often || state.replaced.len() == MOST_REPLACED {
             return false;
         }
         state.rejected = Some(now);
-        self.token.store(None);
+        state.replace(self.token.swap(None));
         self.plan(&state, now);
         true
     }
 
     /// Forgets the token: what it was for is no longer. It stays known to whoever ends tokens.
     pub fn evict(&self, now: OffsetDateTime) {
-        let state = self.state();
-        self.token.store(None);
+        let mut state = self.state();
+        state.replace(self.token.swap(None));
         self.plan(&state, now);
     }
 
@@ -213,31 +220,30 @@ impl Entry {
     pub fn retire(&self) -> impl Iterator<Item = Arc<CachedToken>> {
         let mut state = self.state();
         state.retired = true;
-        [self.token.swap(None), state.replaced.take()].into_iter().flatten()
+        self.token.swap(None).into_iter().chain(std::mem::take(&mut state.replaced))
     }
 
     /// Drops what has ended, and says what is to be done.
     pub fn tidy(&self, now: OffsetDateTime) -> Due {
         let mut state = self.state();
-        let token = self.token.load_full();
-        if token.as_ref().is_some_and(|token| token.ends_at <= now) {
-            self.token.store(None);
+        if self.token.load().as_ref().is_some_and(|token| token.ends_at <= now) {
+            state.replace(self.token.swap(None));
         }
-        state.replaced.take_if(|token| token.ends_at <= now);
+        state.replaced.retain(|token| now < token.surely_ended_at());
         state.failed.take_if(|(until, _)| *until <= now);
-        let token = token.filter(|token| token.ends_at > now);
+        let token = self.token();
         if state.in_flight().is_some() {
             self.wake_at.store(now.unix_timestamp(), Ordering::Relaxed);
             return Due::Nothing;
         }
-        if token.is_none() && state.replaced.is_none() && state.failed.is_none() {
+        if token.is_none() && state.replaced.is_empty() && state.failed.is_none() {
             state.retired = true;
             return Due::Retired;
         }
         self.plan(&state, now);
         let rests = state.rests_until.is_some_and(|until| now < until) || state.failed.is_some();
         let renew = !rests && token.is_some_and(|token| token.is_due(now)) && self.is_in_use(now);
-        if renew { Due::Renewal } else { Due::Nothing }
+        if renew { Due::Renewal(state.begin().0) } else { Due::Nothing }
     }
 
     fn is_in_use(&self, now: OffsetDateTime) -> bool {
@@ -249,7 +255,7 @@ impl Entry {
         let token = self.token.load();
         let renewal = token.as_ref().map(|token| state.rests_until.unwrap_or(token.renew_at));
         let ends = token.as_ref().map(|token| token.ends_at);
-        let replaced = state.replaced.as_ref().map(|token| token.ends_at);
+        let replaced = state.replaced.iter().map(|before| before.surely_ended_at()).min();
         let failed = state.failed.as_ref().map(|(until, _)| *until);
         let first = [renewal, ends, replaced, failed].into_iter().flatten().min();
         self.wake_at.store(first.unwrap_or(now).unix_timestamp(), Ordering::Relaxed);
@@ -270,6 +276,14 @@ impl State {
 
     fn in_flight(&self) -> Option<Outcome> {
         self.flight.as_ref().filter(|outcome| outcome.has_changed().is_ok()).cloned()
+    }
+
+    /// Keeps a token that is not served any more. Only the last ones: more are those of an installation that comes and goes.
+    fn replace(&mut self, before: Option<Arc<CachedToken>>) {
+        if self.replaced.len() == MOST_REPLACED {
+            self.replaced.remove(0);
+        }
+        self.replaced.extend(before);
     }
 
     /// No renewal for a while: longer with each failure in a row, and as long as GitHub says.

@@ -42,12 +42,14 @@ impl<S: Source> TokenCache<S> {
     async fn mint(&self, key: &Key, ahead: bool) -> Result<Arc<CachedToken>, MintError> {
         let source = &self.inner.source;
         let minted = source.mint(key, ahead).await?;
-        if !in_scope(&minted, key) {
-            return Err(MintError::NotAsAsked);
-        }
+        let as_asked = in_scope(&minted, key);
         let (now, offset) = (self.now(), source.clock_offset());
-        let token = CachedToken::new(minted, now, offset, rand::random());
-        if token.lives(now, LEAST_LIFE) { Ok(Arc::new(token)) } else { Err(MintError::NotAsAsked) }
+        let token = CachedToken::new(minted, now, offset, source.random());
+        if as_asked && token.lives(now, LEAST_LIFE) {
+            return Ok(Arc::new(token));
+        }
+        self.end(key, &token).await;
+        Err(MintError::NotAsAsked)
     }
 
     async fn arrive(

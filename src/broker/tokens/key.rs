@@ -111,6 +111,11 @@ impl CachedToken {
         self.ends_at - now >= at_least
     }
 
+    /// When it has ended whatever was believed of clocks. Until then it is remembered, to be ended at GitHub.
+    pub(super) fn surely_ended_at(&self) -> OffsetDateTime {
+        self.minted_at.saturating_add(LIFE)
+    }
+
     /// True if it is time for the next one.
     pub(super) fn is_due(&self, now: OffsetDateTime) -> bool {
         self.renew_at <= now

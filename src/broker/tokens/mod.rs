@@ -16,7 +16,7 @@
 //! * [`sweep`]: what is due.
 //! * [`source`], [`github`]: where tokens come from.
 //! * [`error`]: why there is no token.
-//! * [`sync`]: what schedules: tokio.
+//! * [`sync`]: what schedules: tokio, and in tests one that tries out every order ([`model`]). [`simulation`]: days of failures, by a seed.
 //!
 //! Nothing here is ever written to disk. Whoever asks has been authorized before: the cache decides nothing.
 
@@ -26,6 +26,10 @@ mod error;
 mod flight;
 mod github;
 mod key;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod simulation;
 mod source;
 mod sweep;
 mod sync;

@@ -22,6 +22,11 @@ pub trait Source: Clone + Send + Sync + 'static {
 
     /// How far the source's clock is ahead of the broker's.
     fn clock_offset(&self) -> time::Duration;
+
+    /// A number in 0..1, by which renewals are spread.
+    fn random(&self) -> f64 {
+        rand::random()
+    }
 }
 
 /// What trying out a new token has shown.

@@ -1,14 +1,8 @@
 //! Renewal ahead of time, and forgetting.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use super::{
-    cache::TokenCache,
-    entry::{Due, Entry},
-    key::Key,
-    source::Source,
-    sync::apart,
-};
+use super::{cache::TokenCache, entry::Due, key::Key, source::Source, sync::apart};
 use crate::domain::AccountId;
 
 /// How often the map is looked through: small against the 15 minutes that are left when a renewal is due.
@@ -23,14 +17,14 @@ pub async fn keep_fresh<S: Source>(cache: TokenCache<S>) {
 }
 
 impl<S: Source> TokenCache<S> {
-    pub(super) async fn sweep(&self) {
+    pub(in crate::broker) async fn sweep(&self) {
         let (cache, now) = (self.clone(), self.now());
         // With a million keys it takes a while.
         let awake = apart(move || cache.entries_that(|_, entry| entry.is_awake(now))).await;
         for (key, entry) in awake.unwrap_or_default() {
             match entry.tidy(now) {
                 Due::Nothing => {}
-                Due::Renewal => self.renew_now(key, entry),
+                Due::Renewal(tell) => self.fly(key, entry, tell, true),
                 Due::Retired => self.forget(&key, &entry),
             }
         }
@@ -42,15 +36,11 @@ impl<S: Source> TokenCache<S> {
         for (scope, entry) in self.entries(account) {
             self.allow(scope.installation);
             entry.forgive(self.now());
-            if entry.token().is_some() {
-                self.renew_now(Key::of(account, scope), entry);
+            if entry.token().is_some()
+                && let Some(tell) = entry.begin_renewal(self.now())
+            {
+                self.fly(Key::of(account, scope), entry, tell, true);
             }
-        }
-    }
-
-    fn renew_now(&self, key: Key, entry: Arc<Entry>) {
-        if let Some(tell) = entry.begin_renewal(self.now()) {
-            self.fly(key, entry, tell, true);
         }
     }
 }

@@ -1,0 +1,17 @@
+//! The same engine, with shuttle's scheduler under it.
+
+#![allow(clippy::duplicate_mod, reason = "the code itself is to run under another scheduler")]
+
+#[path = "../cache.rs"]
+mod cache;
+#[path = "../entry.rs"]
+mod entry;
+#[path = "../flight.rs"]
+mod flight;
+#[path = "../sweep.rs"]
+mod sweep;
+mod sync;
+
+pub use cache::TokenCache;
+
+use super::super::{error, key, source};
