@@ -34,9 +34,9 @@ pub use signal::until_signal;
 use crate::{
     audit::Audit,
     auth::Authenticator,
-    broker::{Broker, Parts, keep_users_fresh, tokens},
+    broker::{Parts, Site, Sites, keep_users_fresh, tokens},
     config::Config,
-    domain::{Clock, Policy},
+    domain::{Clock, Policy, SiteName},
     github::GitHub,
     http,
     metrics::Metrics,
@@ -75,9 +75,7 @@ pub async fn run(
     let store = open_store(&config).await?;
     let github = GitHub::new(config.github, clock.clone())?;
     let metrics = Metrics::new();
-    let broker = Broker::new(Parts {
-        github,
-        store: store.clone(),
+    let parts = Parts {
         keys: config.keys,
         clock: clock.clone(),
         policy,
@@ -85,13 +83,16 @@ pub async fn run(
         connecting: config.connecting,
         metrics: metrics.clone(),
         commit_trailers: config.commit_trailers,
-    });
+    };
+    let default = Site { name: SiteName::default(), github, store: store.clone() };
+    let sites = Sites::new(parts, default, Vec::new());
+    let broker = sites.default_site();
 
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
     let limits = config.limits;
     let guard = Guard::new(authenticator, broker.clone(), limits.clone(), clock.clone());
-    let routes = rpc::routes(&broker, health.clone(), &limits)?;
+    let routes = rpc::routes(&sites, health.clone(), &limits)?;
     let connections = listen::connections(listeners.grpc, tls, &limits, clock.clone());
     servers.spawn(serve(
         routes,
@@ -116,11 +117,13 @@ pub async fn run(
     }
     health::ready(&reporter, true).await;
     let mut background = followed;
-    background.spawn(tokens::keep_fresh(broker.tokens().clone()));
-    background.spawn(keep_users_fresh(broker.clone(), clock.clone()));
     background.spawn(health::follow(reporter.clone(), store.clone(), clock.clone()));
-    background.spawn(broker.clone().follow_webhooks());
-    background.spawn(broker.clone().heed_other_replicas());
+    for site in sites.all() {
+        background.spawn(tokens::keep_fresh(site.tokens().clone()));
+        background.spawn(keep_users_fresh(site.clone(), clock.clone()));
+        background.spawn(site.clone().follow_webhooks());
+        background.spawn(site.clone().heed_other_replicas());
+    }
     background.spawn(prune::old_rows(store, clock));
     info!("ready");
 

@@ -1,5 +1,6 @@
-//! The use cases: what the broker does, free of gRPC.
+//! The use cases: what the broker does, free of gRPC. A broker is one of a site, which is one App on one host.
 //!
+//! * [`sites`]: all sites of the process, and which of them is an account's.
 //! * [`call`]: the calls that are let in, and what is noted of them.
 //! * [`credential`]: which credential an account uses. [`user_tokens`]: a user's, [`renewal`]: kept fresh. [`access`]: its right to a repository. [`repo_token`]: the token for it;
 //!   [`probe`]: one that only looks.
@@ -28,6 +29,7 @@ mod renewal;
 mod repo_token;
 mod repositories;
 mod seldom;
+mod sites;
 pub mod tokens;
 mod user_tokens;
 mod vend;
@@ -49,13 +51,14 @@ pub use repositories::{
     CreateRequest, Created, ListPlace, ListedRepositories, RepositoriesRequest,
     RepositoryPermission, VisibleRepository,
 };
+pub use sites::{Site, Sites};
 pub use vend::{VendRequest, VendedToken};
 pub use verify::{Finding, FindingCode, FindingLevel, Findings, VerifyRequest};
 
 use crate::{
     audit::Audit,
     crypto::KeySet,
-    domain::{AccountId, Clock, Connecting, Policy, RepoId},
+    domain::{AccountId, Clock, Connecting, Policy, RepoId, SiteName},
     github::GitHub,
     metrics::Metrics,
     store::Store,
@@ -66,18 +69,14 @@ use seldom::Seldom;
 use tokens::TokenCache;
 use tokio::sync::Notify;
 
-/// The broker: all use cases are its methods. Cheap to clone.
+/// The broker of one site: all use cases are its methods. Cheap to clone.
 #[derive(Clone)]
 pub struct Broker {
     inner: Arc<Inner>,
 }
 
-/// What the broker is made of.
+/// What the brokers of all sites have in common.
 pub struct Parts {
-    /// GitHub.
-    pub github: GitHub,
-    /// The database.
-    pub store: Store,
     /// Keys that seal secrets at rest.
     pub keys: KeySet,
     /// The time.
@@ -94,8 +93,10 @@ pub struct Parts {
     pub commit_trailers: bool,
 }
 
+/// All that is learned of GitHub is in here, so that nothing of one site is ever taken for another one's.
 struct Inner {
-    parts: Parts,
+    parts: Arc<Parts>,
+    site: Site,
     tokens: TokenCache,
     /// One commit at a time for each repository of an account: GitHub advises against parallel changes, and they would only
     /// race. Not across accounts: nobody can make another one wait.
@@ -116,10 +117,11 @@ struct Inner {
 
 impl Broker {
     /// A broker with an empty token cache.
-    pub fn new(parts: Parts) -> Self {
-        let tokens = TokenCache::new(parts.github.clone(), parts.clock.clone());
+    fn new(parts: Arc<Parts>, site: Site) -> Self {
+        let tokens = TokenCache::new(site.github.clone(), parts.clock.clone());
         let inner = Inner {
             parts,
+            site,
             tokens,
             turns: DashMap::new(),
             token_checks: Seldom::once_in(vend::ASK_EVERY),
@@ -132,17 +134,22 @@ impl Broker {
         Self { inner: Arc::new(inner) }
     }
 
+    /// The name of its site.
+    pub fn name(&self) -> &SiteName {
+        &self.inner.site.name
+    }
+
     /// The token cache, to be kept fresh by [`tokens::keep_fresh`].
     pub fn tokens(&self) -> &TokenCache {
         &self.inner.tokens
     }
 
     fn github(&self) -> &GitHub {
-        &self.inner.parts.github
+        &self.inner.site.github
     }
 
     fn store(&self) -> &Store {
-        &self.inner.parts.store
+        &self.inner.site.store
     }
 
     fn connecting(&self) -> &Connecting {

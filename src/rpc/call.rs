@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{arrival::Arrival, present::presentable, status};
 use crate::{
     audit::Record,
-    broker::{self, Broker, Error, Reason, Trail},
+    broker::{self, Broker, Error, Reason, Sites, Trail},
     domain::{AccountId, Method, redact},
     telemetry::causes,
 };
@@ -26,7 +26,7 @@ const MAX_ACCOUNT: usize = 128;
 /// One call on its way through its handler. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Call {
-    pub broker: Broker,
+    pub sites: Sites,
     pub arrival: Arrival,
     method: Method,
     trail: Trail,
@@ -34,7 +34,7 @@ pub(super) struct Call {
 
 /// A request, and the call that it is. Fails for one that did not come in by the door.
 pub(super) fn open<T>(
-    broker: &Broker,
+    sites: &Sites,
     method: Method,
     request: Request<T>,
 ) -> Result<(Call, T), Status> {
@@ -44,18 +44,28 @@ pub(super) fn open<T>(
         Record::new(arrival.request_id, Some(&arrival.caller), method.name().to_owned());
     (record.peer, record.trace_id) = (Some(arrival.peer), arrival.trace_id.clone());
     let trail = Trail::new(record);
-    Ok((Call { broker: broker.clone(), arrival, method, trail }, request.into_inner()))
+    Ok((Call { sites: sites.clone(), arrival, method, trail }, request.into_inner()))
 }
 
 impl Call {
     /// Asks the policy whether it may be made for `account`.
     pub async fn admit(&self, account: &AccountId) -> Result<broker::Call, Error> {
-        self.broker.admit(&self.trail, &self.arrival.caller, self.method, account).await
+        self.policy().admit(&self.trail, &self.arrival.caller, self.method, account).await
     }
 
     /// Asks the policy whether it may be made for all accounts that its caller may see.
     pub async fn admit_for_any(&self) -> Result<broker::AnyAccount, Error> {
-        self.broker.admit_for_any(&self.trail, &self.arrival.caller, self.method).await
+        self.policy().admit_for_any(&self.trail, &self.arrival.caller, self.method).await
+    }
+
+    /// The site of the account that it is admitted for.
+    pub async fn site(&self, admitted: &broker::Call) -> Result<&Broker, Error> {
+        self.sites.of(admitted).await
+    }
+
+    /// Policy and audit are those of all sites.
+    fn policy(&self) -> &Broker {
+        self.sites.default_site()
     }
 
     /// Runs it: in a span with an id, within its deadline. A failure is logged once, here, with its cause.
@@ -94,7 +104,7 @@ impl Call {
         let done = AssertUnwindSafe(work).catch_unwind().await;
         let done = done.unwrap_or_else(|_| Err(Error::new(Reason::Internal, BUG)));
         let reason = done.as_ref().err().map(|error| error.reason.word());
-        let written = self.broker.conclude(&self.trail, reason).await;
+        let written = self.policy().conclude(&self.trail, reason).await;
         // A failure stays what it is: nothing leaves with it.
         done.and_then(|answer| written.map(|()| answer))
             .map_err(|error| log(presentable(error), self.arrival.request_id))

@@ -4,20 +4,20 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{binding::bind_request, call, connecting, fields, repositories, translate};
 use crate::{
-    broker::{Broker, Error},
+    broker::{Error, Sites},
     domain::{AccountId, Method},
     proto::{self, connection_admin_server::ConnectionAdmin},
 };
 
-/// The service over a broker.
+/// The service over the brokers of all sites.
 pub struct Admin {
-    broker: Broker,
+    sites: Sites,
 }
 
 impl Admin {
-    /// Serves `broker`.
-    pub fn new(broker: Broker) -> Self {
-        Self { broker }
+    /// Serves `sites`.
+    pub fn new(sites: Sites) -> Self {
+        Self { sites }
     }
 }
 
@@ -27,12 +27,12 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::ConfigureRepoRequest>,
     ) -> Result<Response<proto::ConfigureRepoResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::ConfigureRepo, request)?;
+        let (call, request) = call::open(&self.sites, Method::ConfigureRepo, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, asked) = bind_request(request)?;
                 let admitted = call.admit(&account).await?;
-                let binding = call.broker.bind_repository(&admitted, asked).await?;
+                let binding = call.site(&admitted).await?.bind_repository(&admitted, asked).await?;
                 Ok(proto::ConfigureRepoResponse { binding: Some(translate::binding(binding)) })
             })
             .await
@@ -42,11 +42,11 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::GetConnectionRequest>,
     ) -> Result<Response<proto::GetConnectionResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::GetConnection, request)?;
+        let (call, request) = call::open(&self.sites, Method::GetConnection, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let admitted = call.admit(&account(&request.account)?).await?;
-                let connection = call.broker.connection(&admitted).await?;
+                let connection = call.site(&admitted).await?.connection(&admitted).await?;
                 Ok(translate::connection(connection))
             })
             .await
@@ -56,12 +56,12 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::ListConnectionsRequest>,
     ) -> Result<Response<proto::ListConnectionsResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::ListConnections, request)?;
+        let (call, request) = call::open(&self.sites, Method::ListConnections, request)?;
         call.clone()
             .run(String::new(), async move {
                 let asked = connecting::list(&request)?;
                 let admitted = call.admit_for_any().await?;
-                let listed = call.broker.connections(&admitted, asked).await?;
+                let listed = call.sites.default_site().connections(&admitted, asked).await?;
                 Ok(proto::ListConnectionsResponse {
                     connections: listed.connections.into_iter().map(translate::summary).collect(),
                     next_page_token: listed
@@ -77,12 +77,13 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::BeginInstallationRequest>,
     ) -> Result<Response<proto::BeginInstallationResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::BeginInstallation, request)?;
+        let (call, request) = call::open(&self.sites, Method::BeginInstallation, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, asked) = connecting::begin_installation(request)?;
                 let admitted = call.admit(&account).await?;
-                let begun = call.broker.begin_installation(&admitted, asked).await?;
+                let begun =
+                    call.site(&admitted).await?.begin_installation(&admitted, asked).await?;
                 Ok(proto::BeginInstallationResponse {
                     install_url: begun.url.into(),
                     state: begun.state.expose().to_owned(),
@@ -96,12 +97,12 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::BeginOAuthRequest>,
     ) -> Result<Response<proto::BeginOAuthResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::BeginOAuth, request)?;
+        let (call, request) = call::open(&self.sites, Method::BeginOAuth, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, asked) = connecting::begin_oauth(request)?;
                 let admitted = call.admit(&account).await?;
-                let begun = call.broker.begin_oauth(&admitted, asked).await?;
+                let begun = call.site(&admitted).await?.begin_oauth(&admitted, asked).await?;
                 Ok(proto::BeginOAuthResponse {
                     authorize_url: begun.url.into(),
                     state: begun.state.expose().to_owned(),
@@ -115,12 +116,13 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::CompleteOAuthRequest>,
     ) -> Result<Response<proto::CompleteOAuthResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::CompleteOAuth, request)?;
+        let (call, request) = call::open(&self.sites, Method::CompleteOAuth, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, state, code) = connecting::complete_oauth(request)?;
                 let admitted = call.admit(&account).await?;
-                let user = call.broker.complete_oauth(&admitted, &state, &code).await?;
+                let user =
+                    call.site(&admitted).await?.complete_oauth(&admitted, &state, &code).await?;
                 Ok(proto::CompleteOAuthResponse { oauth_user: Some(translate::oauth_user(user)) })
             })
             .await
@@ -130,12 +132,16 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::SetCredentialEnabledRequest>,
     ) -> Result<Response<proto::SetCredentialEnabledResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::SetCredentialEnabled, request)?;
+        let (call, request) = call::open(&self.sites, Method::SetCredentialEnabled, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, source, enabled) = connecting::switch(&request)?;
                 let admitted = call.admit(&account).await?;
-                let choice = call.broker.switch_credential(&admitted, source, enabled).await?;
+                let choice = call
+                    .site(&admitted)
+                    .await?
+                    .switch_credential(&admitted, source, enabled)
+                    .await?;
                 let effective = choice.usable().map(translate::source).unwrap_or_default();
                 Ok(proto::SetCredentialEnabledResponse { effective_source: effective.into() })
             })
@@ -146,12 +152,12 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::ListRepositoriesRequest>,
     ) -> Result<Response<proto::ListRepositoriesResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::ListRepositories, request)?;
+        let (call, request) = call::open(&self.sites, Method::ListRepositories, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, asked) = repositories::list(request)?;
                 let admitted = call.admit(&account).await?;
-                let listed = call.broker.repositories(&admitted, asked).await?;
+                let listed = call.site(&admitted).await?.repositories(&admitted, asked).await?;
                 Ok(repositories::listed(listed))
             })
             .await
@@ -161,12 +167,13 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::CreateRepositoryRequest>,
     ) -> Result<Response<proto::CreateRepositoryResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::CreateRepository, request)?;
+        let (call, request) = call::open(&self.sites, Method::CreateRepository, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, asked) = repositories::create(request)?;
                 let admitted = call.admit(&account).await?;
-                let created = call.broker.create_repository(&admitted, asked).await?;
+                let created =
+                    call.site(&admitted).await?.create_repository(&admitted, asked).await?;
                 Ok(repositories::created(created))
             })
             .await
@@ -176,11 +183,11 @@ impl ConnectionAdmin for Admin {
         &self,
         request: Request<proto::DisconnectRequest>,
     ) -> Result<Response<proto::DisconnectResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::Disconnect, request)?;
+        let (call, request) = call::open(&self.sites, Method::Disconnect, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let admitted = call.admit(&account(&request.account)?).await?;
-                let done = call.broker.disconnect(&admitted).await?;
+                let done = call.site(&admitted).await?.disconnect(&admitted).await?;
                 Ok(proto::DisconnectResponse {
                     disconnected: done.existed,
                     tokens_revoked: translate::count(done.tokens_revoked),

@@ -12,7 +12,7 @@ use super::{
     translate::{self, count},
 };
 use crate::{
-    broker::{Broker, FindingLevel},
+    broker::{FindingLevel, Sites},
     domain::Method,
     proto::{self, credential_broker_server::CredentialBroker},
 };
@@ -20,15 +20,15 @@ use crate::{
 /// Git's user name for installation tokens; GitHub takes any name with a personal access token.
 const GIT_USERNAME: &str = "x-access-token";
 
-/// The service over a broker.
+/// The service over the brokers of all sites.
 pub struct CredentialBrokerRpc {
-    broker: Broker,
+    sites: Sites,
 }
 
 impl CredentialBrokerRpc {
-    /// Serves `broker`.
-    pub fn new(broker: Broker) -> Self {
-        Self { broker }
+    /// Serves `sites`.
+    pub fn new(sites: Sites) -> Self {
+        Self { sites }
     }
 }
 
@@ -38,12 +38,13 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::RegisterInstallationRequest>,
     ) -> Result<Response<proto::RegisterInstallationResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::RegisterInstallation, request)?;
+        let (call, request) = call::open(&self.sites, Method::RegisterInstallation, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, asked) = register_request(request)?;
                 let admitted = call.admit(&account).await?;
-                let installation = call.broker.register_installation(&admitted, asked).await?;
+                let installation =
+                    call.site(&admitted).await?.register_installation(&admitted, asked).await?;
                 Ok(proto::RegisterInstallationResponse {
                     installation: Some(translate::installation(installation)),
                 })
@@ -55,12 +56,12 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::SetPatRequest>,
     ) -> Result<Response<proto::SetPatResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::SetPat, request)?;
+        let (call, request) = call::open(&self.sites, Method::SetPat, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, token, kind) = pat_request(request)?;
                 let admitted = call.admit(&account).await?;
-                let pat = call.broker.set_pat(&admitted, token, kind).await?;
+                let pat = call.site(&admitted).await?.set_pat(&admitted, token, kind).await?;
                 Ok(proto::SetPatResponse { pat: Some(translate::pat(pat)) })
             })
             .await
@@ -70,12 +71,12 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::VerifyRepoRequest>,
     ) -> Result<Response<proto::VerifyRepoResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::VerifyRepo, request)?;
+        let (call, request) = call::open(&self.sites, Method::VerifyRepo, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, asked) = verify_request(&request)?;
                 let admitted = call.admit(&account).await?;
-                let found = call.broker.verify(&admitted, asked).await?;
+                let found = call.site(&admitted).await?.verify(&admitted, asked).await?;
                 let (repository_id, repository) = found
                     .repository
                     .map_or((0, String::new()), |(id, name)| (id.0, name.to_string()));
@@ -94,12 +95,12 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::GetRepoTokenRequest>,
     ) -> Result<Response<proto::GetRepoTokenResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::GetRepoToken, request)?;
+        let (call, request) = call::open(&self.sites, Method::GetRepoToken, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, asked) = vend_request(&request)?;
                 let admitted = call.admit(&account).await?;
-                let vended = call.broker.vend(&admitted, asked).await?;
+                let vended = call.site(&admitted).await?.vend(&admitted, asked).await?;
                 Ok(proto::GetRepoTokenResponse {
                     token: vended.token.expose().to_owned(),
                     expire_time: vended.expires_at.map(translate::timestamp),
@@ -118,12 +119,12 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::CommitFilesRequest>,
     ) -> Result<Response<proto::CommitFilesResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::CommitFiles, request)?;
+        let (call, request) = call::open(&self.sites, Method::CommitFiles, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, asked) = commit_request(request, call.arrival.deadline)?;
                 let admitted = call.admit(&account).await?;
-                let done = call.broker.commit(&admitted, asked).await?;
+                let done = call.site(&admitted).await?.commit(&admitted, asked).await?;
                 Ok(proto::CommitFilesResponse {
                     commit_sha: done.commit_sha,
                     url: done.url,
@@ -142,12 +143,12 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::OpenPromotionPrRequest>,
     ) -> Result<Response<proto::OpenPromotionPrResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::OpenPromotionPr, request)?;
+        let (call, request) = call::open(&self.sites, Method::OpenPromotionPr, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, asked) = promote_request(request)?;
                 let admitted = call.admit(&account).await?;
-                let done = call.broker.promote(&admitted, asked).await?;
+                let done = call.site(&admitted).await?.promote(&admitted, asked).await?;
                 Ok(promoted(done))
             })
             .await
@@ -157,12 +158,12 @@ impl CredentialBroker for CredentialBrokerRpc {
         &self,
         request: Request<proto::ReportRejectedTokenRequest>,
     ) -> Result<Response<proto::ReportRejectedTokenResponse>, Status> {
-        let (call, request) = call::open(&self.broker, Method::ReportRejectedToken, request)?;
+        let (call, request) = call::open(&self.sites, Method::ReportRejectedToken, request)?;
         call.clone()
             .run(request.account.clone(), async move {
                 let (account, token) = rejected_request(request)?;
                 let admitted = call.admit(&account).await?;
-                let dropped = call.broker.reject_token(&admitted, &token).await?;
+                let dropped = call.site(&admitted).await?.reject_token(&admitted, &token).await?;
                 Ok(proto::ReportRejectedTokenResponse { dropped })
             })
             .await

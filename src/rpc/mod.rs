@@ -43,7 +43,7 @@ pub use quota::Refusals;
 use room::Rooms;
 
 use crate::{
-    broker::Broker,
+    broker::Sites,
     domain::Limits,
     proto::{
         self, connection_admin_server::ConnectionAdminServer,
@@ -56,15 +56,15 @@ pub const SERVICES: [&str; 2] = ["ghbroker.v1.CredentialBroker", "ghbroker.v1.Co
 
 /// All services of the main port: the broker's two, health, and reflection.
 pub fn routes<H: Health>(
-    broker: &Broker,
+    sites: &Sites,
     health: HealthServer<H>,
     limits: &Limits,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let broker_service = |room| {
-        CredentialBrokerServer::new(CredentialBrokerRpc::new(broker.clone()))
+        CredentialBrokerServer::new(CredentialBrokerRpc::new(sites.clone()))
             .max_decoding_message_size(room)
     };
-    let admin = ConnectionAdminServer::new(Admin::new(broker.clone()));
+    let admin = ConnectionAdminServer::new(Admin::new(sites.clone()));
     let mut routes = Routes::new(health)
         .add_service(Rooms {
             large: broker_service(limits.commit_bytes),
