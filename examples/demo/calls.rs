@@ -79,7 +79,11 @@ impl Calls {
     }
 
     pub async fn set_pat(&mut self, account: &Account, token: &str) -> Result<()> {
-        let request = SetPatRequest { account: account.name.to_owned(), token: token.to_owned() };
+        let request = SetPatRequest {
+            account: account.name.to_owned(),
+            token: token.to_owned(),
+            ..Default::default()
+        };
         let pat =
             self.broker.set_pat(request).await?.into_inner().pat.ok_or("no token in the answer")?;
         let gave = format!(

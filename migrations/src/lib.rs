@@ -19,6 +19,7 @@ mod m20261121_000007_connecting;
 mod m20261121_000008_credential_switches;
 mod m20261121_000009_deliveries;
 mod m20261121_000010_binding_state;
+mod m20261121_000011_sites;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_credential_switches::Migration),
             Box::new(m20261121_000009_deliveries::Migration),
             Box::new(m20261121_000010_binding_state::Migration),
+            Box::new(m20261121_000011_sites::Migration),
         ]
     }
 }

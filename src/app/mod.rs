@@ -5,6 +5,7 @@
 //! * [`health`]: whether the broker is alive, and whether it is ready.
 //! * [`mod@serve`]: serving a port, and draining. [`signal`]: when to stop.
 //! * [`harden`]: keeping the memory of the process to itself.
+//! * [`sites`]: the Apps and hosts that are served.
 //! * [`prune`]: forgetting what was kept for a time.
 //! * [`error`]: why it does not run.
 
@@ -17,6 +18,7 @@ mod prune;
 mod reload;
 mod serve;
 mod signal;
+mod sites;
 
 use std::{future::Future, sync::Arc};
 
@@ -34,10 +36,9 @@ pub use signal::until_signal;
 use crate::{
     audit::Audit,
     auth::Authenticator,
-    broker::{Parts, Site, Sites, keep_users_fresh, tokens},
-    config::Config,
+    broker::{Parts, keep_users_fresh, tokens},
+    config::{self, Config},
     domain::{Clock, Policy, SiteName},
-    github::GitHub,
     http,
     metrics::Metrics,
     rpc::{self, Guard},
@@ -73,7 +74,6 @@ pub async fn run(
     let authenticator = Authenticator::new(config.auth.clone(), clock.clone())?;
     authenticator.load().await;
     let store = open_store(&config).await?;
-    let github = GitHub::new(config.github, clock.clone())?;
     let metrics = Metrics::new();
     let parts = Parts {
         keys: config.keys,
@@ -84,14 +84,19 @@ pub async fn run(
         metrics: metrics.clone(),
         commit_trailers: config.commit_trailers,
     };
-    let default = Site { name: SiteName::default(), github, store: store.clone() };
-    let sites = Sites::new(parts, default, Vec::new());
-    let broker = sites.default_site();
+    let default = config::Site {
+        name: SiteName::default(),
+        github: config.github,
+        former_issuers: config.former_issuers,
+        webhooks: config.webhooks,
+    };
+    let (sites, webhooks) = sites::open(parts, default, config.sites, &store).await?;
 
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
     let limits = config.limits;
-    let guard = Guard::new(authenticator, broker.clone(), limits.clone(), clock.clone());
+    let guard =
+        Guard::new(authenticator, sites.default_site().clone(), limits.clone(), clock.clone());
     let routes = rpc::routes(&sites, health.clone(), &limits)?;
     let connections = listen::connections(listeners.grpc, tls, &limits, clock.clone());
     servers.spawn(serve(
@@ -109,7 +114,7 @@ pub async fn run(
     }
     if let Some(port) = listeners.http {
         let connections = listen::connections(port, None, &limits, clock.clone());
-        let router = http::router(http::State::new(broker.clone(), metrics, config.webhooks));
+        let router = http::router(http::State::new(sites.clone(), metrics, webhooks));
         servers.spawn(async move {
             http::serve(router, connections, stopping).await;
             Ok(())

@@ -74,6 +74,9 @@ pub struct Record {
     /// The error's word, as in the contract; none for success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
+    /// Where the account is connected, if the broker serves several sites: ids at GitHub are those of its host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// The App installation that was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub installation_id: Option<i64>,
@@ -131,6 +134,7 @@ impl Record {
             decision: None,
             rule: None,
             reason: None,
+            site: None,
             installation_id: None,
             source: None,
             repository_ids: Vec::new(),

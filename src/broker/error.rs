@@ -19,6 +19,10 @@ pub enum Reason {
     InvalidField,
     /// The account has no usable credential.
     AccountNotConnected,
+    /// The account is connected at another site.
+    AccountElsewhere,
+    /// The account is connected at a site that the broker does not have any more.
+    SiteNotConfigured,
     /// The broker has no GitHub App.
     AppNotConfigured,
     /// The repository is missing, not bound, or not visible to the credential.
@@ -111,6 +115,8 @@ impl Reason {
             Self::BranchNotAllowed => "BRANCH_NOT_ALLOWED",
             Self::PathNotAllowed => "PATH_NOT_ALLOWED",
             Self::TokenNotAllowed => "TOKEN_NOT_ALLOWED",
+            Self::AccountElsewhere => "ACCOUNT_ELSEWHERE",
+            Self::SiteNotConfigured => "SITE_NOT_CONFIGURED",
             Self::AppNotConfigured => "APP_NOT_CONFIGURED",
             Self::InstallationGone => "INSTALLATION_GONE",
             Self::InstallationSuspended => "INSTALLATION_SUSPENDED",
@@ -282,6 +288,10 @@ impl From<store::Error> for Error {
             store::Error::InstallationTaken => Self::new(
                 Reason::InstallationTaken,
                 "this installation is already connected; disconnect it there first, or install the App elsewhere",
+            ),
+            store::Error::ConnectedElsewhere => Self::new(
+                Reason::AccountElsewhere,
+                "this account is connected at another site; call Disconnect first to connect it at this one",
             ),
             store::Error::Unavailable(_) => Self::new(
                 Reason::DatabaseUnavailable,

@@ -2,8 +2,17 @@
 
 use std::{iter, sync::Arc};
 
-use super::{Broker, Call, Parts, error::Error};
-use crate::{domain::SiteName, github::GitHub, store::Store};
+use tracing::warn;
+
+use super::{
+    Broker, Call, Parts,
+    error::{Error, Reason},
+};
+use crate::{
+    domain::{SiteName, Token},
+    github::GitHub,
+    store::{self, Home, Store},
+};
 
 /// One App on one host, and what is kept of it.
 pub struct Site {
@@ -24,16 +33,32 @@ pub struct Sites {
 struct Inner {
     default: Broker,
     more: Vec<Broker>,
+    /// False if every account is at the default site: then nobody looks.
+    several: bool,
 }
 
 impl Sites {
-    /// A broker for each site. Accounts that are connected nowhere are served by `default`.
-    pub fn new(parts: Parts, default: Site, more: Vec<Site>) -> Self {
+    /// A broker for each site. Accounts that are connected nowhere are served by `default`. Reads where accounts are connected,
+    /// and logs where no site is any more.
+    pub async fn open(parts: Parts, default: Site, more: Vec<Site>) -> Result<Self, store::Error> {
+        let homes = default.store.homes().await?;
+        let served =
+            |home: &Home| iter::once(&default).chain(&more).any(|site| site.store.is_at(home));
+        let mut several = !more.is_empty();
+        for (Home { host, app }, accounts) in homes.into_iter().filter(|(home, _)| !served(home)) {
+            several = true;
+            warn!(
+                host,
+                app,
+                accounts,
+                "accounts are connected at a site that is not configured, and not served: configure it, or name the App's \
+                 former issuer in former_issuers"
+            );
+        }
         let parts = Arc::new(parts);
         let broker = |site| Broker::new(parts.clone(), site);
-        let inner =
-            Inner { default: broker(default), more: more.into_iter().map(broker).collect() };
-        Self { inner: Arc::new(inner) }
+        let (default, more) = (broker(default), more.into_iter().map(broker).collect());
+        Ok(Self { inner: Arc::new(Inner { default, more, several }) })
     }
 
     /// The one that serves whoever is connected nowhere. What is of no site can be asked of it, too.
@@ -52,7 +77,104 @@ impl Sites {
     }
 
     /// The site of a call's account.
-    pub async fn of(&self, _call: &Call) -> Result<&Broker, Error> {
-        Ok(self.default_site())
+    ///
+    /// # Errors
+    /// [`Reason::SiteNotConfigured`]: no other site serves an account.
+    pub async fn of(&self, call: &Call) -> Result<&Broker, Error> {
+        let home = self.home(call).await?;
+        Ok(self.noted(call, home.unwrap_or_else(|| self.default_site())))
     }
+
+    /// The site at which a call connects its account: the one that is `asked` for, or where its `state` was begun, or the
+    /// account's own.
+    ///
+    /// # Errors
+    /// [`Reason::InvalidField`] for a name that no site has, [`Reason::AccountElsewhere`] if the account is at another one, and
+    /// [`Reason::SiteNotConfigured`].
+    pub async fn to_connect(
+        &self,
+        call: &Call,
+        asked: Option<&SiteName>,
+        state: Option<&Token>,
+    ) -> Result<&Broker, Error> {
+        let asked = asked.map(|name| self.named(name).ok_or_else(|| self.unknown())).transpose()?;
+        let home = self.home(call).await?;
+        let begun_at = match state {
+            Some(state) if asked.is_none() => self.begun_at(state).await?,
+            _ => None,
+        };
+        let site = asked.or(begun_at).or(home).unwrap_or_else(|| self.default_site());
+        match home {
+            Some(home) if home.name() != site.name() => Err(elsewhere(home.name())),
+            _ => Ok(self.noted(call, site)),
+        }
+    }
+
+    /// The site that disconnects a call's account: its own, or whichever if that is gone. What is stored is deleted all the same,
+    /// and no other site is told a secret of it.
+    pub async fn to_disconnect(&self, call: &Call) -> Result<&Broker, Error> {
+        match self.of(call).await {
+            Err(gone) if gone.reason == Reason::SiteNotConfigured => Ok(self.default_site()),
+            site => site,
+        }
+    }
+
+    /// The site at which a `state` was begun; none if none of these knows it.
+    pub(super) async fn begun_at(&self, state: &Token) -> Result<Option<&Broker>, Error> {
+        if !self.inner.several {
+            return Ok(Some(self.default_site()));
+        }
+        let home = self.default_site().store().begun_at(&state.hashed()).await?;
+        Ok(home.and_then(|home| self.at(Some(&home))))
+    }
+
+    /// The site of a home; none if it is not configured. The default one for no home.
+    pub(super) fn at(&self, home: Option<&Home>) -> Option<&Broker> {
+        match home {
+            Some(home) => self.all().find(|site| site.store().is_at(home)),
+            None => Some(self.default_site()),
+        }
+    }
+
+    /// Where a call's account is connected; none if nowhere.
+    async fn home(&self, call: &Call) -> Result<Option<&Broker>, Error> {
+        if !self.inner.several {
+            return Ok(None);
+        }
+        let Some(home) = self.default_site().store().home(call.account()).await? else {
+            return Ok(None);
+        };
+        self.at(Some(&home)).map(Some).ok_or_else(|| not_configured(&home))
+    }
+
+    /// With several sites the ids in the audit mean nothing without the site.
+    fn noted<'a>(&self, call: &Call, site: &'a Broker) -> &'a Broker {
+        if self.inner.several {
+            call.trail.note(|record| record.site = Some(site.name().to_string()));
+        }
+        site
+    }
+
+    fn unknown(&self) -> Error {
+        let names: Vec<&str> = self.all().map(|site| site.name().as_str()).collect();
+        Error::invalid("site", format!("must be one of this broker's sites: {}", names.join(", ")))
+    }
+}
+
+fn elsewhere(home: &SiteName) -> Error {
+    Error::new(
+        Reason::AccountElsewhere,
+        format!("this account is connected at the site {home}; call Disconnect first to connect it at another one"),
+    )
+    .with("site", home)
+}
+
+fn not_configured(Home { host, app }: &Home) -> Error {
+    Error::new(
+        Reason::SiteNotConfigured,
+        format!(
+            "this account is connected at {host} by the App {app}, which this broker is not configured for any more; its \
+             operator has to add it again, or call Disconnect to connect the account anew"
+        ),
+    )
 }

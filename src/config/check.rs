@@ -34,7 +34,6 @@ pub(super) fn check(flags: &Flags, file: File) -> Result<Config, Mistakes> {
     let listen = checker.listen();
     let health_listen = checker.address("server.health_listen", &flags.health_listen);
     let http_listen = checker.address("server.http_listen", &flags.http_listen);
-    let webhooks = checker.webhooks();
     let tls = checker.tls();
     let auth = checker.auth();
     let policy = checker.policy();
@@ -44,22 +43,23 @@ pub(super) fn check(flags: &Flags, file: File) -> Result<Config, Mistakes> {
     let limits = checker.limits();
     let database_url = checker.database_url();
     let keys = checker.keys();
-    let github = checker.github();
+    let default_site = checker.default_site();
+    let sites = checker.further_sites();
+    checker.told_apart(default_site.iter().chain(&sites));
     let connecting = checker.connecting();
     let commit_trailers = checker.file.switch("commits.trailers").unwrap_or(false);
     let log = checker.log();
 
     let mut mistakes = checker.file.mistakes();
     mistakes.append(&mut checker.mistakes);
-    match (listen, auth, audit, keys, github) {
-        (Some(listen), Some(auth), Some(audit), Some(keys), Some(github))
+    match (listen, auth, audit, keys, default_site) {
+        (Some(listen), Some(auth), Some(audit), Some(keys), Some(default_site))
             if mistakes.is_empty() =>
         {
             Ok(Config {
                 listen,
                 health_listen,
                 http_listen,
-                webhooks,
                 tls,
                 auth,
                 policy,
@@ -69,7 +69,10 @@ pub(super) fn check(flags: &Flags, file: File) -> Result<Config, Mistakes> {
                 commit_trailers,
                 database_url,
                 keys,
-                github,
+                github: default_site.github,
+                former_issuers: default_site.former_issuers,
+                webhooks: default_site.webhooks,
+                sites,
                 log,
             })
         }
@@ -92,7 +95,7 @@ impl Checker<'_> {
     }
 
     /// What the flag says, or else the file. The file is asked in any case, so that it is checked.
-    pub fn text(&mut self, key: &'static str, flag: &Option<String>) -> Option<String> {
+    pub fn text(&mut self, key: &str, flag: &Option<String>) -> Option<String> {
         let in_file = self.file.text(key);
         flag.clone().or(in_file)
     }
@@ -110,7 +113,7 @@ impl Checker<'_> {
         self.address("server.listen", &flags.listen)
     }
 
-    fn address(&mut self, key: &'static str, flag: &Option<String>) -> Option<SocketAddr> {
+    fn address(&mut self, key: &str, flag: &Option<String>) -> Option<SocketAddr> {
         let text = self.text(key, flag)?;
         let address = text.parse();
         if address.is_err() {

@@ -9,7 +9,7 @@ impl Checker<'_> {
     pub(super) fn connecting(&mut self) -> Connecting {
         let callback_url = self.file.text("connect.callback_url");
         let callback_url = callback_url.and_then(|url| self.page("connect.callback_url", &url));
-        if callback_url.is_some() && !self.file.has("github.oauth") {
+        if callback_url.is_some() && !self.has_oauth() {
             self.wrong(
                 "github.oauth is missing: users are sent back to connect.callback_url by the App's OAuth client",
             );

@@ -12,7 +12,7 @@ use super::{Mistakes, shown};
 #[derive(Default)]
 pub(super) struct File {
     table: Table,
-    asked: BTreeSet<&'static str>,
+    asked: BTreeSet<String>,
     mistakes: Vec<String>,
 }
 
@@ -32,30 +32,43 @@ impl File {
     }
 
     /// The text at `key`, which is dotted as in a message: `server.listen`.
-    pub fn text(&mut self, key: &'static str) -> Option<String> {
+    pub fn text(&mut self, key: &str) -> Option<String> {
         self.take(key, "a text in quotes", |value| value.as_str().map(str::to_owned))
     }
 
     /// The texts at `key`.
-    pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+    pub fn texts(&mut self, key: &str) -> Option<Vec<String>> {
         self.take(key, "a list of texts in quotes", |value| {
             value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
         })
     }
 
     /// The switch at `key`.
-    pub fn switch(&mut self, key: &'static str) -> Option<bool> {
+    pub fn switch(&mut self, key: &str) -> Option<bool> {
         self.take(key, "true or false", Value::as_bool)
     }
 
     /// The whole number at `key`.
-    pub fn number(&mut self, key: &'static str) -> Option<u64> {
+    pub fn number(&mut self, key: &str) -> Option<u64> {
         self.take(key, "a whole number, 0 or more", |value| value.as_integer()?.try_into().ok())
     }
 
     /// True if the file has this key or section.
     pub fn has(&self, key: &str) -> bool {
         self.find(key).is_some()
+    }
+
+    /// Names of what is in a section, whatever it is. None if there is something else at `key`.
+    pub fn sections(&self, key: &str) -> Option<Vec<String>> {
+        match self.find(key) {
+            None => Some(Vec::new()),
+            Some(value) => Some(value.as_table()?.keys().cloned().collect()),
+        }
+    }
+
+    /// Reports nothing of what is at `key`.
+    pub fn pass_over(&mut self, key: &str) {
+        self.asked.insert(key.to_owned());
     }
 
     /// What was of a wrong type, and what nobody asked for.
@@ -68,11 +81,11 @@ impl File {
     /// No message repeats the value: it may be a secret.
     fn take<T>(
         &mut self,
-        key: &'static str,
+        key: &str,
         kind: &str,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Option<T> {
-        self.asked.insert(key);
+        self.asked.insert(key.to_owned());
         let value = self.find(key)?;
         let taken = read(value);
         if taken.is_none() {

@@ -1,31 +1,58 @@
-//! `[github]`: the addresses, the App and its OAuth client.
+//! `[github]`, and each of `[sites.NAME]`: the addresses, the App and its OAuth client.
 
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::{check::Checker, shown};
+use super::{Flags, check::Checker, shown};
 use crate::{
     domain::{Token, is_private},
     github::{AppIdentity, Limits, OAuthClient, Settings, SigningKey},
 };
 
+/// What flags and variables say in place of a section's keys.
+#[derive(Default)]
+pub(super) struct Given {
+    api_url: Option<String>,
+    graphql_url: Option<String>,
+    web_url: Option<String>,
+    issuer: Option<String>,
+    private_key: Option<PathBuf>,
+}
+
+impl Given {
+    /// Those of `[github]`; further sites have none.
+    pub fn by(flags: &Flags) -> Self {
+        Self {
+            api_url: flags.github_api_url.clone(),
+            graphql_url: flags.github_graphql_url.clone(),
+            web_url: flags.github_web_url.clone(),
+            issuer: flags.github_app_issuer.clone(),
+            private_key: flags.github_app_private_key.clone(),
+        }
+    }
+}
+
 impl Checker<'_> {
-    pub(super) fn github(&mut self) -> Option<Settings> {
-        let flags = self.flags;
+    /// One App on one host, as `section` has it.
+    pub(super) fn github(&mut self, section: &str, flags: Given) -> Option<Settings> {
         let given = [
-            ("github.api_url", &flags.github_api_url),
-            ("github.graphql_url", &flags.github_graphql_url),
-            ("github.web_url", &flags.github_web_url),
+            ("api_url", flags.api_url),
+            ("graphql_url", flags.graphql_url),
+            ("web_url", flags.web_url),
         ]
-        .map(|(key, flag)| (key, self.text(key, flag)));
-        self.one_host(&given);
+        .map(|(key, flag)| {
+            let key = format!("{section}.{key}");
+            let url = self.text(&key, &flag);
+            (key, url)
+        });
+        self.one_host(section, &given);
         let [api_url, graphql_url, web_url] = given;
         let api_url = self.url(api_url, "https://api.github.com");
         let graphql_url = self.url(graphql_url, "https://api.github.com/graphql");
         let web_url = self.url(web_url, "https://github.com");
-        let app = self.app();
-        let oauth = self.oauth();
+        let app = self.app(section, &flags.issuer, flags.private_key);
+        let oauth = self.oauth(section);
         Some(Settings {
             api_url: api_url?,
             graphql_url: graphql_url?,
@@ -38,12 +65,12 @@ impl Checker<'_> {
 
     /// All three addresses are given, or none: beside an Enterprise Server's address the default of another one would send
     /// its customers' tokens to github.com.
-    fn one_host(&mut self, given: &[(&str, Option<String>); 3]) {
+    fn one_host(&mut self, section: &str, given: &[(String, Option<String>); 3]) {
         let left_out: Vec<&str> =
-            given.iter().filter(|(_, url)| url.is_none()).map(|(key, _)| *key).collect();
+            given.iter().filter(|(_, url)| url.is_none()).map(|(key, _)| key.as_str()).collect();
         if (1..given.len()).contains(&left_out.len()) {
             self.wrong(format!(
-                "{} left out: give all of github.api_url, github.graphql_url and github.web_url, \
+                "{} left out: give all of {section}.api_url, {section}.graphql_url and {section}.web_url, \
                  or none of them for github.com",
                 left_out.join(" and ")
             ));
@@ -51,8 +78,8 @@ impl Checker<'_> {
     }
 
     /// GitHub is reached over TLS, but for a simulator on this machine.
-    fn url(&mut self, (key, given): (&str, Option<String>), default: &str) -> Option<Url> {
-        let url: Url = self.take(key, given.as_deref().unwrap_or(default).parse())?;
+    fn url(&mut self, (key, given): (String, Option<String>), default: &str) -> Option<Url> {
+        let url: Url = self.take(&key, given.as_deref().unwrap_or(default).parse())?;
         if is_private(&url) {
             return Some(url);
         }
@@ -60,54 +87,61 @@ impl Checker<'_> {
         None
     }
 
-    fn app(&mut self) -> Option<AppIdentity> {
-        let flags = self.flags;
-        let issuer = self
-            .text("github.app.issuer", &flags.github_app_issuer)
-            .filter(|issuer| !issuer.is_empty());
-        let key = self.file.text("github.app.private_key").map(PathBuf::from);
-        match (issuer, flags.github_app_private_key.clone().or(key)) {
+    fn app(
+        &mut self,
+        section: &str,
+        issuer: &Option<String>,
+        private_key: Option<PathBuf>,
+    ) -> Option<AppIdentity> {
+        let (issuer_key, key_key) =
+            (format!("{section}.app.issuer"), format!("{section}.app.private_key"));
+        let issuer = self.text(&issuer_key, issuer).filter(|issuer| !issuer.is_empty());
+        let path = self.file.text(&key_key).map(PathBuf::from);
+        match (issuer, private_key.or(path)) {
             (None, None) => None,
             (Some(issuer), Some(path)) => {
-                let private_key = self.signing_key(&path)?;
+                let private_key = self.signing_key(&key_key, &path)?;
                 Some(AppIdentity { issuer, private_key })
             }
             (None, Some(path)) => {
-                self.wrong(
-                    "github.app.issuer is missing: the App's client id, from its settings page",
-                );
-                self.signing_key(&path);
+                self.wrong(format!(
+                    "{issuer_key} is missing: the App's client id, from its settings page"
+                ));
+                self.signing_key(&key_key, &path);
                 None
             }
             (Some(_), None) => {
-                self.wrong(
-                    "github.app.private_key is missing: the file with the App's private key (PEM)",
-                );
+                self.wrong(format!(
+                    "{key_key} is missing: the file with the App's private key (PEM)"
+                ));
                 None
             }
         }
     }
 
-    fn signing_key(&mut self, path: &Path) -> Option<SigningKey> {
-        let pem = self.read("github.app.private_key", path)?;
-        let what = format!("github.app.private_key {}", shown(path));
+    fn signing_key(&mut self, key: &str, path: &Path) -> Option<SigningKey> {
+        let pem = self.read(key, path)?;
+        let what = format!("{key} {}", shown(path));
         self.take(what, SigningKey::from_pem(&pem))
     }
 
-    fn oauth(&mut self) -> Option<OAuthClient> {
-        let client_id = self.file.text("github.oauth.client_id");
-        let path = self.file.text("github.oauth.client_secret");
-        let scopes = self.file.texts("github.oauth.scopes").unwrap_or_default();
-        if !self.file.has("github.oauth") {
+    fn oauth(&mut self, section: &str) -> Option<OAuthClient> {
+        let section = format!("{section}.oauth");
+        let [id_key, secret_key] =
+            ["client_id", "client_secret"].map(|key| format!("{section}.{key}"));
+        let client_id = self.file.text(&id_key);
+        let path = self.file.text(&secret_key);
+        let scopes = self.file.texts(&format!("{section}.scopes")).unwrap_or_default();
+        if !self.file.has(&section) {
             return None;
         }
-        for key in ["github.oauth.client_id", "github.oauth.client_secret"] {
+        for key in [&id_key, &secret_key] {
             if !self.file.has(key) {
-                self.wrong(format!("{key} is missing: [github.oauth] needs both of its keys"));
+                self.wrong(format!("{key} is missing: [{section}] needs both of its keys"));
             }
         }
-        let bytes = self.read("github.oauth.client_secret", Path::new(&path?))?;
-        let secret = self.take("github.oauth.client_secret", std::str::from_utf8(&bytes))?;
+        let bytes = self.read(&secret_key, Path::new(&path?))?;
+        let secret = self.take(&secret_key, std::str::from_utf8(&bytes))?;
         let client_secret = Token::new(secret.trim().to_owned());
         Some(OAuthClient { client_id: client_id?, client_secret, scopes })
     }

@@ -3,7 +3,7 @@
 //! * [`Flags`]: flags and environment variables (clap reads both).
 //! * [`file`]: the TOML file.
 //! * [`check`]: both together become a [`Config`], with every file that it names read; [`auth`], [`connect`], [`github`],
-//!   [`http`], [`limits`] and [`tls`] are sections of it.
+//!   [`http`], [`limits`], [`sites`] and [`tls`] are sections of it.
 
 mod auth;
 mod check;
@@ -13,6 +13,7 @@ mod flags;
 mod github;
 mod http;
 mod limits;
+mod sites;
 mod tls;
 
 use std::{
@@ -23,6 +24,7 @@ use std::{
 
 pub use flags::Flags;
 use secrecy::SecretString;
+pub use sites::Site;
 use url::Url;
 
 use crate::{
@@ -42,7 +44,7 @@ pub struct Config {
     pub health_listen: Option<SocketAddr>,
     /// Where webhooks and metrics are served, in the clear.
     pub http_listen: Option<SocketAddr>,
-    /// What GitHub signs its webhooks with; none if none are taken.
+    /// What GitHub signs the webhooks of the default site with; none if none are taken.
     pub webhooks: Option<WebhookSecrets>,
     /// TLS for `listen`: files that are followed while serving.
     pub tls: Option<TlsFiles>,
@@ -62,8 +64,12 @@ pub struct Config {
     pub database_url: SecretString,
     /// Keys that seal secrets at rest.
     pub keys: KeySet,
-    /// GitHub's addresses, the App and its key.
+    /// The default site: GitHub's addresses, the App and its key.
     pub github: Settings,
+    /// Issuers that the default site's App had before.
+    pub former_issuers: Vec<String>,
+    /// Further sites.
+    pub sites: Vec<Site>,
     /// Logs.
     pub log: Log,
 }
@@ -127,7 +133,7 @@ impl Config {
                 path.display().to_string()
             });
         let app = self.github.app.as_ref().map(|app| app.issuer.clone());
-        [
+        let mut lines = vec![
             format!("grpc:        {} ({transport})", self.listen),
             format!(
                 "health:      {}",
@@ -164,8 +170,9 @@ impl Config {
                 self.log.filter,
                 if self.log.json { "json" } else { "text" }
             ),
-        ]
-        .join("\n")
+        ];
+        lines.extend(self.sites.iter().map(sites::shown));
+        lines.join("\n")
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn finish(
         return answer::error(StatusCode::SERVICE_UNAVAILABLE, sentence);
     };
     let callback = read(query.as_deref().unwrap_or_default());
-    let landing = state.broker.finish_in_browser(callback, place).await;
+    let landing = state.sites.finish_in_browser(callback, place).await;
     state.metrics.callback(landing.outcome.as_str());
     tell(&landing);
     send_on(landing)

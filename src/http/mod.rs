@@ -2,7 +2,7 @@
 //!
 //! * [`serve`]: connections, with limits; the end of it.
 //! * [`callback`]: `GET /github/callback`, browsers on their way back from GitHub.
-//! * [`webhooks`]: `POST /webhooks/github`.
+//! * [`webhooks`]: `POST /webhooks/github`, and one for each further site.
 //! * [`metrics`]: `GET /metrics`.
 //! * [`answer`]: what all answers have in common.
 
@@ -12,7 +12,7 @@ mod metrics;
 mod serve;
 mod webhooks;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Router,
@@ -25,23 +25,23 @@ pub use serve::serve;
 use tokio::sync::Semaphore;
 use webhooks::Webhooks;
 
-use crate::{auth::WebhookSecrets, broker::Broker, metrics::Metrics};
+use crate::{auth::WebhookSecrets, broker::Sites, domain::SiteName, metrics::Metrics};
 
 /// What the handlers need. Cheap to clone.
 #[derive(Clone)]
 pub struct State {
-    broker: Broker,
+    sites: Sites,
     metrics: Metrics,
     webhooks: Arc<Webhooks>,
     callbacks: Arc<Semaphore>,
 }
 
 impl State {
-    /// What the handlers of one broker need. Without `secrets` no webhook is taken.
-    pub fn new(broker: Broker, metrics: Metrics, secrets: Option<WebhookSecrets>) -> Self {
+    /// What the handlers need. Of a site without `secrets` no webhook is taken.
+    pub fn new(sites: Sites, metrics: Metrics, secrets: HashMap<SiteName, WebhookSecrets>) -> Self {
         let webhooks = Arc::new(Webhooks::new(secrets));
         let callbacks = Arc::new(Semaphore::new(callback::AT_ONCE));
-        Self { broker, metrics, webhooks, callbacks }
+        Self { sites, metrics, webhooks, callbacks }
     }
 }
 
@@ -51,6 +51,7 @@ pub fn router(state: State) -> Router {
         .route("/metrics", get(metrics::text))
         .route("/github/callback", get(callback::finish))
         .route("/webhooks/github", post(webhooks::receive))
+        .route("/webhooks/github/{site}", post(webhooks::receive_at))
         .method_not_allowed_fallback(async || {
             answer::error(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })

@@ -1,6 +1,7 @@
-//! `POST /webhooks/github`: checked, stored, answered; the work comes after.
+//! `POST /webhooks/github`, and `/webhooks/github/NAME` of further sites: checked, stored, answered; the work comes after.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -25,8 +26,8 @@ use tracing::{debug, info, warn};
 use super::{State, answer};
 use crate::{
     auth::WebhookSecrets,
-    broker::Reason,
-    domain::{Invalid, WebhookEvent},
+    broker::{Broker, Reason},
+    domain::{Invalid, SiteName, WebhookEvent},
     metrics::Delivery,
     telemetry::causes,
 };
@@ -43,13 +44,13 @@ const MAX_DELIVERY_ID: usize = 64;
 
 /// What is known of webhooks beside each request.
 pub(super) struct Webhooks {
-    secrets: Option<WebhookSecrets>,
+    secrets: HashMap<SiteName, WebhookSecrets>,
     room: Arc<Semaphore>,
     told: AtomicBool,
 }
 
 impl Webhooks {
-    pub fn new(secrets: Option<WebhookSecrets>) -> Self {
+    pub fn new(secrets: HashMap<SiteName, WebhookSecrets>) -> Self {
         Self { secrets, room: Arc::new(Semaphore::new(UNCHECKED_BYTES)), told: false.into() }
     }
 }
@@ -57,20 +58,38 @@ impl Webhooks {
 /// Why a delivery is not taken: what is counted, and what its sender is told.
 struct Refused(Delivery, StatusCode, &'static str);
 
-/// Takes a delivery.
+/// Takes a delivery of the default site's App.
 pub(super) async fn receive(
     extract::State(state): extract::State<State>,
     request: Request<Body>,
 ) -> Response {
-    let Some(secrets) = &state.webhooks.secrets else {
+    let site = state.sites.default_site();
+    received(&state, site, request).await
+}
+
+/// Takes a delivery of the App of the site that the path names.
+pub(super) async fn receive_at(
+    extract::State(state): extract::State<State>,
+    extract::Path(name): extract::Path<String>,
+    request: Request<Body>,
+) -> Response {
+    match name.parse().ok().and_then(|name| state.sites.named(&name)) {
+        Some(site) => received(&state, site, request).await,
+        None => answer::error(StatusCode::NOT_FOUND, "this broker has no site of this name"),
+    }
+}
+
+async fn received(state: &State, site: &Broker, request: Request<Body>) -> Response {
+    let Some(secrets) = state.webhooks.secrets.get(site.name()) else {
         if !state.webhooks.told.swap(true, Ordering::Relaxed) {
             warn!(
-                "a webhook came, and none are taken: name the App's webhook secret in [webhooks]"
+                site = %site.name(),
+                "a webhook came, and none are taken: name the App's webhook secret in [webhooks], or in that of its site"
             );
         }
         return answer::error(StatusCode::NOT_FOUND, "this broker takes no webhooks");
     };
-    match take(&state, secrets, request).await {
+    match take(state, site, secrets, request).await {
         Ok(taken) => {
             state.metrics.delivery(taken);
             answer::status(StatusCode::ACCEPTED, taken.as_str())
@@ -85,6 +104,7 @@ pub(super) async fn receive(
 
 async fn take(
     state: &State,
+    site: &Broker,
     secrets: &WebhookSecrets,
     request: Request<Body>,
 ) -> Result<Delivery, Refused> {
@@ -122,7 +142,7 @@ async fn take(
             return Err(malformed("the body is not what GitHub sends for this event"));
         }
     };
-    match state.broker.take_webhook(id, &event).await {
+    match site.take_webhook(id, &event).await {
         Ok(true) => {
             info!(delivery = id, %event, "webhook taken");
             Ok(Delivery::Accepted)

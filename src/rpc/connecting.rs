@@ -3,7 +3,7 @@
 use super::fields::{self, Fields};
 use crate::{
     broker::{BeginRequest, Error, ListRequest},
-    domain::{AccountId, CredentialSource, Token, is_login},
+    domain::{AccountId, CredentialSource, SiteName, Token, is_login},
     proto,
 };
 
@@ -17,25 +17,27 @@ const MAX_PAGE: i32 = 100;
 
 pub(super) fn begin_installation(
     request: proto::BeginInstallationRequest,
-) -> Result<(AccountId, BeginRequest), Error> {
+) -> Result<(AccountId, Option<SiteName>, BeginRequest), Error> {
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
+        let site = fields.optional("site", &request.site);
         let return_url = fields.line("return_url", request.return_url, MAX_URL);
         let expected_login = login(fields, "expected_github_login", request.expected_github_login);
         let (return_url, expected_login) = (return_url?, expected_login?);
-        Some((account?, BeginRequest { return_url, expected_login, login_hint: None }))
+        Some((account?, site?, BeginRequest { return_url, expected_login, login_hint: None }))
     })
 }
 
 pub(super) fn begin_oauth(
     request: proto::BeginOAuthRequest,
-) -> Result<(AccountId, BeginRequest), Error> {
+) -> Result<(AccountId, Option<SiteName>, BeginRequest), Error> {
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
+        let site = fields.optional("site", &request.site);
         let return_url = fields.line("return_url", request.return_url, MAX_URL);
         let login_hint = login(fields, "login_hint", request.login_hint);
         let (return_url, login_hint) = (return_url?, login_hint?);
-        Some((account?, BeginRequest { return_url, expected_login: None, login_hint }))
+        Some((account?, site?, BeginRequest { return_url, expected_login: None, login_hint }))
     })
 }
 

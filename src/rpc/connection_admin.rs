@@ -61,7 +61,7 @@ impl ConnectionAdmin for Admin {
             .run(String::new(), async move {
                 let asked = connecting::list(&request)?;
                 let admitted = call.admit_for_any().await?;
-                let listed = call.sites.default_site().connections(&admitted, asked).await?;
+                let listed = call.sites.connections(&admitted, asked).await?;
                 Ok(proto::ListConnectionsResponse {
                     connections: listed.connections.into_iter().map(translate::summary).collect(),
                     next_page_token: listed
@@ -80,10 +80,10 @@ impl ConnectionAdmin for Admin {
         let (call, request) = call::open(&self.sites, Method::BeginInstallation, request)?;
         call.clone()
             .run(request.account.clone(), async move {
-                let (account, asked) = connecting::begin_installation(request)?;
+                let (account, site, asked) = connecting::begin_installation(request)?;
                 let admitted = call.admit(&account).await?;
-                let begun =
-                    call.site(&admitted).await?.begin_installation(&admitted, asked).await?;
+                let site = call.sites.to_connect(&admitted, site.as_ref(), None).await?;
+                let begun = site.begin_installation(&admitted, asked).await?;
                 Ok(proto::BeginInstallationResponse {
                     install_url: begun.url.into(),
                     state: begun.state.expose().to_owned(),
@@ -100,9 +100,10 @@ impl ConnectionAdmin for Admin {
         let (call, request) = call::open(&self.sites, Method::BeginOAuth, request)?;
         call.clone()
             .run(request.account.clone(), async move {
-                let (account, asked) = connecting::begin_oauth(request)?;
+                let (account, site, asked) = connecting::begin_oauth(request)?;
                 let admitted = call.admit(&account).await?;
-                let begun = call.site(&admitted).await?.begin_oauth(&admitted, asked).await?;
+                let site = call.sites.to_connect(&admitted, site.as_ref(), None).await?;
+                let begun = site.begin_oauth(&admitted, asked).await?;
                 Ok(proto::BeginOAuthResponse {
                     authorize_url: begun.url.into(),
                     state: begun.state.expose().to_owned(),
@@ -121,8 +122,8 @@ impl ConnectionAdmin for Admin {
             .run(request.account.clone(), async move {
                 let (account, state, code) = connecting::complete_oauth(request)?;
                 let admitted = call.admit(&account).await?;
-                let user =
-                    call.site(&admitted).await?.complete_oauth(&admitted, &state, &code).await?;
+                let site = call.sites.to_connect(&admitted, None, Some(&state)).await?;
+                let user = site.complete_oauth(&admitted, &state, &code).await?;
                 Ok(proto::CompleteOAuthResponse { oauth_user: Some(translate::oauth_user(user)) })
             })
             .await
@@ -187,7 +188,7 @@ impl ConnectionAdmin for Admin {
         call.clone()
             .run(request.account.clone(), async move {
                 let admitted = call.admit(&account(&request.account)?).await?;
-                let done = call.site(&admitted).await?.disconnect(&admitted).await?;
+                let done = call.sites.to_disconnect(&admitted).await?.disconnect(&admitted).await?;
                 Ok(proto::DisconnectResponse {
                     disconnected: done.existed,
                     tokens_revoked: translate::count(done.tokens_revoked),

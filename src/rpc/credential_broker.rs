@@ -41,10 +41,11 @@ impl CredentialBroker for CredentialBrokerRpc {
         let (call, request) = call::open(&self.sites, Method::RegisterInstallation, request)?;
         call.clone()
             .run(request.account.clone(), async move {
-                let (account, asked) = register_request(request)?;
+                let (account, site, asked) = register_request(request)?;
                 let admitted = call.admit(&account).await?;
-                let installation =
-                    call.site(&admitted).await?.register_installation(&admitted, asked).await?;
+                let state = asked.state.as_ref();
+                let site = call.sites.to_connect(&admitted, site.as_ref(), state).await?;
+                let installation = site.register_installation(&admitted, asked).await?;
                 Ok(proto::RegisterInstallationResponse {
                     installation: Some(translate::installation(installation)),
                 })
@@ -59,9 +60,10 @@ impl CredentialBroker for CredentialBrokerRpc {
         let (call, request) = call::open(&self.sites, Method::SetPat, request)?;
         call.clone()
             .run(request.account.clone(), async move {
-                let (account, token, kind) = pat_request(request)?;
+                let (account, site, token, kind) = pat_request(request)?;
                 let admitted = call.admit(&account).await?;
-                let pat = call.site(&admitted).await?.set_pat(&admitted, token, kind).await?;
+                let site = call.sites.to_connect(&admitted, site.as_ref(), None).await?;
+                let pat = site.set_pat(&admitted, token, kind).await?;
                 Ok(proto::SetPatResponse { pat: Some(translate::pat(pat)) })
             })
             .await

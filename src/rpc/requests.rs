@@ -9,7 +9,7 @@ use crate::{
     broker::{CommitRequest, Error, RegisterRequest, SetupAction, VendRequest, VerifyRequest},
     domain::{
         AccountId, ChangeSet, Edit, FileMode, InstallationId, Level, MAX_FILES, PatKind,
-        Permission, Permissions, RepoPath, Token, is_login,
+        Permission, Permissions, RepoPath, SiteName, Token, is_login,
     },
     proto::{self, file_change::Change},
 };
@@ -29,7 +29,7 @@ const MAX_PERMISSION_NAME: usize = 64;
 
 pub(super) fn register_request(
     request: proto::RegisterInstallationRequest,
-) -> Result<(AccountId, RegisterRequest), Error> {
+) -> Result<(AccountId, Option<SiteName>, RegisterRequest), Error> {
     let action = request.setup_action();
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
@@ -54,6 +54,7 @@ pub(super) fn register_request(
         };
         let code = fields.line("code", request.code, MAX_SECRET);
         let state = fields.line("state", request.state, MAX_SECRET);
+        let site = fields.optional("site", &request.site);
         let login = request.expected_github_login;
         if !login.is_empty() && !is_login(&login) {
             fields.wrong("expected_github_login", "must be a login as on GitHub");
@@ -61,6 +62,7 @@ pub(super) fn register_request(
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
         Some((
             account?,
+            site?,
             RegisterRequest {
                 action: action?,
                 state: given(state?).map(Token::new),
@@ -73,7 +75,7 @@ pub(super) fn register_request(
 
 pub(super) fn pat_request(
     request: proto::SetPatRequest,
-) -> Result<(AccountId, Token, PatKind), Error> {
+) -> Result<(AccountId, Option<SiteName>, Token, PatKind), Error> {
     fields::parse(|fields| {
         let account = fields.required("account", &request.account);
         let token = token(fields, request.token);
@@ -81,7 +83,8 @@ pub(super) fn pat_request(
         if token.is_some() && kind.is_none() {
             fields.wrong("token", "must begin with ghp_ or github_pat_");
         }
-        Some((account?, token?, kind?))
+        let site = fields.optional("site", &request.site);
+        Some((account?, site?, token?, kind?))
     })
 }
 

@@ -29,7 +29,9 @@ fn code(reason: Reason) -> Code {
         Reason::InvalidField => Code::InvalidArgument,
         Reason::AccountNotConnected | Reason::RepoNotAccessible => Code::NotFound,
         Reason::InstallationTaken | Reason::RepoExists => Code::AlreadyExists,
-        Reason::AppNotConfigured
+        Reason::AccountElsewhere
+        | Reason::SiteNotConfigured
+        | Reason::AppNotConfigured
         | Reason::InstallationGone
         | Reason::InstallationSuspended
         | Reason::InstallationPending

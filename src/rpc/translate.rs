@@ -77,6 +77,7 @@ pub(super) fn oauth_user(user: OAuthUser) -> proto::OAuthUser {
 
 pub(super) fn connection(connection: Connection) -> proto::GetConnectionResponse {
     proto::GetConnectionResponse {
+        site: connection.site.to_string(),
         effective_source: connection.choice.usable().map(source).unwrap_or_default().into(),
         effective_reason: connection.choice.because(),
         installation: connection.installation.map(installation),
@@ -92,6 +93,7 @@ pub(super) fn summary(summary: Summary) -> proto::ConnectionSummary {
     let (state, login) = summary.installation.unzip();
     proto::ConnectionSummary {
         account: summary.account.to_string(),
+        site: summary.site.to_string(),
         effective_source: summary.choice.usable().map(source).unwrap_or_default().into(),
         installation_status: shown(state),
         github_login: login.unwrap_or_default(),

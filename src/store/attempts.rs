@@ -3,7 +3,7 @@
 use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::Expr};
 use time::OffsetDateTime;
 
-use super::{Error, Store, stored};
+use super::{Error, Home, Store, stored};
 use crate::domain::{Attempt, AttemptKind, SealedSecret};
 
 /// Table that a sealed verifier belongs to: a part of its seal.
@@ -29,6 +29,7 @@ pub(super) struct Model {
     pub row_id: String,
     pub row_version: i64,
     pub expires_at: OffsetDateTime,
+    pub app: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -65,6 +66,7 @@ impl Store {
             row_id: Set(row_id),
             row_version: Set(verifier.as_ref().map_or(1, |v| v.row_version)),
             expires_at: Set(stored(attempt.expires_at)),
+            app: Set(self.settings.github_app.clone()),
         };
         self.within(async {
             let insert = Entity::insert(row).exec_without_returning(&self.db).await;
@@ -74,7 +76,14 @@ impl Store {
         .await
     }
 
-    /// An attempt that can still be finished; it stays.
+    /// At which site a `state` was begun; none if it is unknown. The same from the store of whichever site.
+    pub async fn begun_at(&self, state_hash: &str) -> Result<Option<Home>, Error> {
+        let query = Entity::find_by_id(state_hash);
+        let row = self.within(async { query.one(&self.db).await.map_err(Error::in_table(TABLE)) });
+        Ok(row.await?.map(|row| Home { host: row.host, app: row.app }))
+    }
+
+    /// An attempt of this site that can still be finished; it stays.
     pub async fn attempt(
         &self,
         state_hash: &str,
@@ -82,6 +91,7 @@ impl Store {
     ) -> Result<Option<StoredAttempt>, Error> {
         let query = Entity::find_by_id(state_hash)
             .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(Column::App.is_in(self.apps()))
             .filter(Column::ExpiresAt.gt(stored(now)));
         let row = self.within(async { query.one(&self.db).await.map_err(Error::in_table(TABLE)) });
         row.await?.map(read).transpose()

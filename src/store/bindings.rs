@@ -53,7 +53,8 @@ impl Store {
     pub async fn put_binding(&self, binding: &Binding, activate: bool) -> Result<Binding, Error> {
         self.within(async {
             let row = self.binding_row(binding)?;
-            let active = self.put(binding, row, activate).await;
+            let transaction = self.begin_at_home(binding.account.as_str()).await?;
+            let active = self.put(transaction, binding, row, activate).await;
             let active = active.map_err(Error::in_table(TABLE))?;
             Ok(Binding { active, ..binding.clone() })
         })
@@ -63,11 +64,11 @@ impl Store {
     /// Whether it is the active one then.
     async fn put(
         &self,
+        transaction: DatabaseTransaction,
         binding: &Binding,
         row: ActiveModel,
         activate: bool,
     ) -> Result<bool, DbErr> {
-        let transaction = self.begin().await?;
         lock(&transaction, &binding.account).await?;
         let other_active = Condition::all()
             .add(Column::Account.eq(binding.account.as_str()))

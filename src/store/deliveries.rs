@@ -1,5 +1,5 @@
 //! Webhook deliveries: taken once, and worked on by one process at a time until they are done. They name no account, so
-//! that these queries, unlike all others, begin with the host.
+//! that these queries, unlike all others, begin with the host and the App: each App has deliveries of its own.
 
 use sea_orm::{
     ActiveValue::Set,
@@ -39,6 +39,7 @@ pub(super) struct Model {
     pub accounts: String,
     pub received_at: OffsetDateTime,
     pub finished_at: Option<OffsetDateTime>,
+    pub app: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -49,7 +50,7 @@ impl ActiveModelBehavior for ActiveModel {}
 /// A delivery that this process works on, until [`CLAIM_LIFE`] is over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claimed {
-    /// GitHub's id of the delivery.
+    /// GitHub's id of the delivery, with the App's before it where several Apps of a host are told.
     pub id: String,
     /// What it tells.
     pub event: WebhookEvent,
@@ -60,7 +61,7 @@ pub struct Claimed {
 /// A delivery that was followed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finished {
-    /// GitHub's id of the delivery.
+    /// GitHub's id of the delivery, with the App's before it where several Apps of a host are told.
     pub id: String,
     /// The accounts that it was about.
     pub accounts: Vec<AccountId>,
@@ -77,7 +78,7 @@ impl Store {
         let event = serde_json::to_string(event);
         let row = ActiveModel {
             host: Set(self.settings.github_host.clone()),
-            delivery_id: Set(id.to_owned()),
+            delivery_id: Set(self.delivery_key(id)),
             event: Set(event.map_err(|error| Error::Internal(error.to_string()))?),
             state: Set(WAITING.to_owned()),
             attempts: Set(0),
@@ -86,6 +87,7 @@ impl Store {
             accounts: Set(NO_ACCOUNTS.to_owned()),
             received_at: Set(stored(now)),
             finished_at: Set(None),
+            app: Set(self.settings.github_app.clone()),
         };
         let once = OnConflict::columns([Column::Host, Column::DeliveryId]).do_nothing().to_owned();
         self.within(async {
@@ -119,7 +121,7 @@ impl Store {
 
     async fn due(&self, now: OffsetDateTime) -> Result<Option<Model>, DbErr> {
         Entity::find()
-            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(self.is_our_delivery())
             .filter(Column::State.eq(WAITING))
             .filter(Column::DueAt.lte(stored(now)))
             .order_by_asc(Column::DueAt)
@@ -147,7 +149,7 @@ impl Store {
     /// What other processes have followed since then, as far as it was about accounts.
     pub async fn followed_elsewhere(&self, since: OffsetDateTime) -> Result<Vec<Finished>, Error> {
         let query = Entity::find()
-            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(self.is_our_delivery())
             .filter(Column::FinishedAt.gte(stored(since)))
             .filter(Column::State.eq(DONE))
             .filter(Column::Accounts.ne(NO_ACCOUNTS))
@@ -185,10 +187,25 @@ impl Store {
         Ok(self.within(done).await?.rows_affected)
     }
 
-    fn delivery(&self, id: &str) -> Condition {
+    fn is_our_delivery(&self) -> Condition {
         Condition::all()
             .add(Column::Host.eq(&self.settings.github_host))
-            .add(Column::DeliveryId.eq(id))
+            .add(Column::App.is_in(self.apps()))
+    }
+
+    /// GitHub tells each App of an event under the same id. The first App of a host has them as they are, as a replica of
+    /// the version before has; the others in a form that no id of GitHub's has.
+    fn delivery_key(&self, id: &str) -> String {
+        if self.apps().any(String::is_empty) {
+            return id.to_owned();
+        }
+        format!("{}/{id}", self.settings.github_app)
+    }
+
+    fn delivery(&self, key: &str) -> Condition {
+        Condition::all()
+            .add(Column::Host.eq(&self.settings.github_host))
+            .add(Column::DeliveryId.eq(key))
     }
 
     /// What another process has claimed meanwhile stays as that one has it.

@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
-use super::{Error, Store, attempts, bindings, installations, oauth_users, pats, requests};
+use super::{Error, Store, attempts, bindings, homes, installations, oauth_users, pats, requests};
 use crate::domain::{AccountId, OAuthUser, SealedSecret};
 
 /// What was deleted.
@@ -10,13 +10,13 @@ use crate::domain::{AccountId, OAuthUser, SealedSecret};
 pub struct Deleted {
     /// False if there was nothing.
     pub existed: bool,
-    /// The user's tokens as they were at the end: whoever has read them before may have those of before a renewal. None, too, if
+    /// The user's tokens of this site as they were at the end: whoever has read them before may have those of before a renewal. None, too, if
     /// they cannot be read.
     pub user: Option<(OAuthUser, SealedSecret)>,
 }
 
 impl Store {
-    /// Deletes everything of an account, all or nothing. Cannot be undone.
+    /// Deletes everything of an account, at whichever site, all or nothing. Cannot be undone.
     pub async fn disconnect(&self, account: &AccountId) -> Result<Deleted, Error> {
         self.within(async {
             // All tables at once, so there is no single one to name; nothing that is corrupt keeps it from being deleted.
@@ -34,6 +34,7 @@ impl Store {
             .filter(attempts::Column::Account.eq(account))
             .exec(&transaction)
             .await?;
+        homes::Entity::delete_by_id(account).exec(&transaction).await?;
         let installations = installations::Entity::delete_many()
             .filter(installations::Column::Account.eq(account))
             .exec(&transaction)
@@ -57,7 +58,8 @@ impl Store {
         transaction.commit().await?;
         let others = [installations, pats, attempts, bindings, requests];
         let existed = !users.is_empty() || others.iter().any(|result| result.rows_affected > 0);
-        let user = users.into_iter().find_map(|row| oauth_users::read(row).ok());
+        let ours = users.into_iter().filter(|user| self.gave(user));
+        let user = ours.into_iter().find_map(|row| oauth_users::read(row).ok());
         Ok(Deleted { existed, user })
     }
 }

@@ -11,6 +11,9 @@ pub enum Error {
     /// The installation is bound to another account.
     #[error("the installation belongs to another account; disconnect it there first")]
     InstallationTaken,
+    /// The account is connected at another site: another App, or another host.
+    #[error("the account is connected at another App or host; disconnect it there first")]
+    ConnectedElsewhere,
     /// The database is away, overloaded or locked: a retry can help.
     #[error("the database did not answer ({0}); try again, and check that it runs if this goes on")]
     Unavailable(String),

@@ -30,13 +30,13 @@ pub struct SeenRepository<'a> {
 }
 
 impl Store {
-    /// The installation of this id on this store's host, whichever account has it.
+    /// The installation of this id and of this store's App, whichever account has it.
     pub async fn installation_by_id(
         &self,
         id: InstallationId,
     ) -> Result<Option<Installation>, Error> {
         let query = installations::Entity::find()
-            .filter(installations::Column::Host.eq(&self.settings.github_host))
+            .filter(self.is_ours())
             .filter(installations::Column::InstallationId.eq(id.0));
         let in_table = Error::in_table(installations::TABLE);
         let row = self.within(async { query.one(&self.db).await.map_err(in_table) });
@@ -70,7 +70,7 @@ impl Store {
         lock(&transaction, &before.account).await?;
         let update = installations::Entity::update_many()
             .filter(Column::Account.eq(before.account.as_str()))
-            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(self.is_ours())
             .filter(Column::InstallationId.eq(before.id.map(|id| id.0)))
             .filter(Column::Status.eq(before.status.as_str()))
             .filter(Column::GithubLogin.eq(&before.github_login))

@@ -43,7 +43,7 @@ const REGISTERED_AT: &str = "CASE WHEN installations.host = excluded.host \
      THEN installations.registered_at ELSE excluded.registered_at END";
 
 impl Store {
-    /// The account's installation on this store's host.
+    /// The account's installation of this store's App.
     pub async fn installation(&self, account: &AccountId) -> Result<Option<Installation>, Error> {
         let query = Entity::find()
             .filter(Column::Account.eq(account.as_str()))
@@ -55,7 +55,8 @@ impl Store {
     /// Binds an installation to its account in place of any other one. [`Error::InstallationTaken`] if it is
     /// another account's, which the database decides, so that of two at once exactly one wins.
     pub async fn bind_installation(&self, installation: &Installation) -> Result<(), Error> {
-        self.put_installation(self.row_of(installation), Condition::all()).await
+        self.put_installation(&installation.account, self.row_of(installation), Condition::all())
+            .await
     }
 
     /// Binds an installation to its account if that waits for one; says whether. Errors as above.
@@ -63,7 +64,7 @@ impl Store {
         let update = Entity::update_many()
             .set(self.row_of(installation))
             .filter(Column::Account.eq(installation.account.as_str()))
-            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(self.is_ours())
             .filter(Column::InstallationId.is_null());
         self.within(async {
             let done = update.exec(&self.db).await.map_err(not_bound)?;
@@ -90,13 +91,14 @@ impl Store {
         }
     }
 
-    /// Records that an account waits for its installation, unless it has one on this host that was not revoked.
+    /// Records that an account waits for its installation, unless it has one at this site that was not revoked.
     pub async fn await_installation(&self, awaited: &Awaited) -> Result<(), Error> {
         let column = |column: Column| Expr::col((Entity, column));
         let none = Condition::any()
             .add(column(Column::InstallationId).is_null())
             .add(column(Column::Status).eq(ConnectionStatus::Revoked.as_str()))
-            .add(column(Column::Host).ne(&self.settings.github_host));
+            .add(column(Column::Host).ne(&self.settings.github_host))
+            .add(column(Column::App).is_not_in(self.apps()));
         let row = ActiveModel {
             account: Set(awaited.account.to_string()),
             host: Set(self.settings.github_host.clone()),
@@ -112,14 +114,14 @@ impl Store {
             expected_login: Set(awaited.expected_login.clone()),
             requester_id: Set(awaited.requester_id),
         };
-        self.put_installation(row, none).await
+        self.put_installation(&awaited.account, row, none).await
     }
 
     /// What an account without an installation waits for.
     pub async fn awaited(&self, account: &AccountId) -> Result<Option<Awaited>, Error> {
         let query = Entity::find()
             .filter(Column::Account.eq(account.as_str()))
-            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(self.is_ours())
             .filter(Column::InstallationId.is_null());
         let row = self.within(async { query.one(&self.db).await.map_err(Error::in_table(TABLE)) });
         row.await?.map(Awaited::try_from).transpose()
@@ -129,7 +131,7 @@ impl Store {
     /// nothing else of whose it is.
     pub async fn awaited_of(&self, requester_id: i64) -> Result<Vec<Awaited>, Error> {
         let query = Entity::find()
-            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(self.is_ours())
             .filter(Column::RequesterId.eq(requester_id))
             .filter(Column::InstallationId.is_null());
         let rows = self.within(async { query.all(&self.db).await.map_err(Error::in_table(TABLE)) });
@@ -140,7 +142,7 @@ impl Store {
     pub async fn awaited_on(&self, login: &str) -> Result<Vec<Awaited>, Error> {
         let expected = Expr::expr(Func::lower(Column::ExpectedLogin.into_expr()));
         let query = Entity::find()
-            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(self.is_ours())
             .filter(ExprTrait::eq(expected, login.to_ascii_lowercase()))
             .filter(Column::InstallationId.is_null());
         let rows = self.within(async { query.all(&self.db).await.map_err(Error::in_table(TABLE)) });
@@ -155,15 +157,27 @@ impl Store {
     ) -> Result<bool, Error> {
         let update = Entity::update_many()
             .filter(Column::Account.eq(account.as_str()))
-            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(self.is_ours())
             .filter(Column::InstallationId.is_not_null())
             .col_expr(Column::Enabled, Expr::value(enabled));
         let done = async { update.exec(&self.db).await.map_err(Error::in_table(TABLE)) };
         Ok(self.within(done).await?.rows_affected > 0)
     }
 
+    /// Rows of this App on this host.
+    pub(super) fn is_ours(&self) -> Condition {
+        Condition::all()
+            .add(Column::Host.eq(&self.settings.github_host))
+            .add(Column::App.is_in(self.apps()))
+    }
+
     /// Stores a row in place of the account's other one if `replaces` holds for that.
-    async fn put_installation(&self, row: ActiveModel, replaces: Condition) -> Result<(), Error> {
+    async fn put_installation(
+        &self,
+        account: &AccountId,
+        row: ActiveModel,
+        replaces: Condition,
+    ) -> Result<(), Error> {
         let replace = OnConflict::column(Column::Account)
             .update_columns([
                 Column::Host,
@@ -182,8 +196,10 @@ impl Store {
             .action_cond_where(replaces)
             .to_owned();
         self.within(async {
-            let done = Entity::insert(row).on_conflict(replace).exec_without_returning(&self.db);
-            done.await.map(drop).map_err(not_bound)
+            let transaction = self.begin_at_home(account.as_str()).await?;
+            let insert = Entity::insert(row).on_conflict(replace);
+            insert.exec_without_returning(&transaction).await.map_err(not_bound)?;
+            transaction.commit().await.map_err(Error::in_table(TABLE))
         })
         .await
     }
@@ -198,7 +214,7 @@ impl Store {
     ) -> Result<bool, Error> {
         let update = Entity::update_many()
             .filter(Column::Account.eq(account.as_str()))
-            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(self.is_ours())
             .filter(Column::InstallationId.eq(id.0))
             .col_expr(Column::Status, Expr::value(status.as_str()))
             .col_expr(Column::UpdatedAt, Expr::value(stored(now)));

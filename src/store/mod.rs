@@ -13,13 +13,14 @@ mod deliveries;
 mod disconnect;
 mod error;
 mod follow;
+mod homes;
 mod installations;
 mod oauth_users;
 mod pats;
 mod requests;
 mod schema;
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, iter, sync::Arc, time::Duration};
 
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
@@ -34,6 +35,7 @@ pub use deliveries::{CLAIM_LIFE, Claimed, DELIVERY_LIFE, Finished};
 pub use disconnect::Deleted;
 pub use error::Error;
 pub use follow::SeenRepository;
+pub use homes::Home;
 pub use oauth_users::{USER_TOKENS_COLUMN, USER_TOKENS_TABLE};
 pub use pats::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE};
 pub use requests::{Begin, HeldRequest, REQUEST_LIFE, TAKEOVER_AFTER};
@@ -43,8 +45,10 @@ pub use requests::{Begin, HeldRequest, REQUEST_LIFE, TAKEOVER_AFTER};
 pub struct Settings {
     /// GitHub's host that the installations are of (`github.com`): ids of another host mean something else.
     pub github_host: String,
-    /// The App's issuer (its client id or app id), kept beside each installation.
+    /// The App's issuer (its client id or app id): an installation is of one App. Empty without an App.
     pub github_app: String,
+    /// What else rows of this App may have in its place, as they were written under an earlier configuration.
+    pub former_apps: Vec<String>,
     /// Most connections to the database from this process.
     pub max_connections: u32,
     /// Longest wait for a free connection; must be below `timeout`.
@@ -59,6 +63,8 @@ impl Settings {
         Self {
             github_host: github_host.into(),
             github_app: github_app.into(),
+            // What was written before rows said whose they are.
+            former_apps: vec![String::new()],
             // A PostgreSQL server takes 100 by default: room for several replicas and for people.
             max_connections: 10,
             acquire_timeout: Duration::from_secs(5),
@@ -68,7 +74,8 @@ impl Settings {
     }
 }
 
-/// The database. Cheap to clone; clones share the connections.
+/// The database, as one site sees it: what belongs to another App or host is not there. Cheap to clone; clones share the
+/// connections.
 #[derive(Clone)]
 pub struct Store {
     db: DatabaseConnection,
@@ -83,6 +90,26 @@ impl Store {
     pub async fn connect(url: &str, settings: Settings) -> Result<Self, Error> {
         let db = connect::open(url, &settings).await?;
         Ok(Self { db, settings: Arc::new(settings), replica: Uuid::now_v7() })
+    }
+
+    /// The same database as another site sees it.
+    #[must_use]
+    pub fn at(&self, github_host: &str, github_app: &str, former_apps: Vec<String>) -> Self {
+        let (github_host, github_app) = (github_host.to_owned(), github_app.to_owned());
+        let limits = Settings::clone(&self.settings);
+        let settings = Settings { github_host, github_app, former_apps, ..limits };
+        Self { settings: Arc::new(settings), ..self.clone() }
+    }
+
+    /// The site that this is the view of.
+    pub fn site(&self) -> Home {
+        let settings = &self.settings;
+        Home { host: settings.github_host.clone(), app: settings.github_app.clone() }
+    }
+
+    /// What rows of this App have in `app`.
+    fn apps(&self) -> impl Iterator<Item = &String> {
+        iter::once(&self.settings.github_app).chain(&self.settings.former_apps)
     }
 
     /// Begins a transaction that will write. SQLite takes its write lock at once: a lock taken later, by a

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use time::OffsetDateTime;
 
-use super::{Error, Store, attempts, installations::status, stored};
+use super::{Error, Home, Store, attempts, installations::status, stored};
 use crate::domain::{AccountId, ConnectionStatus, OAuthUser, SealedSecret};
 
 /// Table that sealed tokens belong to: a part of their seal.
@@ -39,6 +39,7 @@ pub(super) struct Model {
     pub connected_at: OffsetDateTime,
     pub claim: Option<String>,
     pub claimed_until: Option<OffsetDateTime>,
+    pub app: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -47,7 +48,7 @@ pub(super) enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Store {
-    /// The user who has authorized the broker for the account on this store's host, and the sealed tokens.
+    /// The user who has authorized the broker for the account at this store's site, and the sealed tokens.
     pub async fn oauth_user(
         &self,
         account: &AccountId,
@@ -62,9 +63,7 @@ impl Store {
         &self,
         user_id: i64,
     ) -> Result<Vec<(OAuthUser, SealedSecret)>, Error> {
-        let query = Entity::find()
-            .filter(Column::Host.eq(&self.settings.github_host))
-            .filter(Column::UserId.eq(user_id));
+        let query = Entity::find().filter(self.is_our_user()).filter(Column::UserId.eq(user_id));
         let rows = self.within(async { query.all(&self.db).await.map_err(Error::in_table(TABLE)) });
         rows.await?.into_iter().map(read).collect()
     }
@@ -79,7 +78,7 @@ impl Store {
     ) -> Result<Vec<AccountId>, Error> {
         use sea_orm::{QueryOrder, QuerySelect};
         let query = Entity::find()
-            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(self.is_our_user())
             .filter(Column::Status.eq(ConnectionStatus::Active.as_str()))
             .filter(Column::Enabled.eq(true))
             .filter(Column::RefreshExpiresAt.gt(stored(now)))
@@ -92,7 +91,8 @@ impl Store {
     }
 
     /// Stores a user in place of any other one of the account, and ends the attempt that was taken for it; false if that is
-    /// gone, as it is when the account was disconnected meanwhile. The seal's row id must be new.
+    /// gone, as it is when the account was disconnected meanwhile. The seal's row id must be new. [`Error::ConnectedElsewhere`]
+    /// if the account is at another site.
     pub async fn connect_oauth_user(
         &self,
         user: &OAuthUser,
@@ -118,21 +118,25 @@ impl Store {
             connected_at: Set(stored(user.connected_at)),
             claim: Set(None),
             claimed_until: Set(None),
+            app: Set(self.settings.github_app.clone()),
         };
         let columns = Column::iter().filter(|column| !matches!(column, Column::Account));
         let replace = OnConflict::column(Column::Account).update_columns(columns).to_owned();
         let insert = Entity::insert(row).on_conflict(replace);
         let attempt = attempts::Entity::delete_by_id(attempts::taken(state_hash));
-        let connect = async {
-            let transaction = self.begin().await?;
-            let waited_for = attempt.exec(&transaction).await?.rows_affected > 0;
+        let in_table = Error::in_table(TABLE);
+        self.within(async {
+            let transaction = self.begin().await.map_err(&in_table)?;
+            let ended = attempt.exec(&transaction).await.map_err(&in_table)?;
+            let waited_for = ended.rows_affected > 0;
             if waited_for {
-                insert.exec_without_returning(&transaction).await?;
-                transaction.commit().await?;
+                self.claim_home(&transaction, user.account.as_str()).await?;
+                insert.exec_without_returning(&transaction).await.map_err(&in_table)?;
+                transaction.commit().await.map_err(&in_table)?;
             }
             Ok(waited_for)
-        };
-        self.within(async { connect.await.map_err(Error::in_table(TABLE)) }).await
+        })
+        .await
     }
 
     /// Claims the renewal of the tokens that were read as `sealed`, until `until`. Of several at once, on whatever replica,
@@ -219,16 +223,26 @@ impl Store {
     ) -> Result<bool, Error> {
         let update = Entity::update_many()
             .filter(Column::Account.eq(account.as_str()))
-            .filter(Column::Host.eq(&self.settings.github_host))
+            .filter(self.is_our_user())
             .col_expr(Column::Enabled, Expr::value(enabled));
         let done = async { update.exec(&self.db).await.map_err(Error::in_table(TABLE)) };
         Ok(self.within(done).await?.rows_affected > 0)
     }
 
+    /// Users of this App on this host: another one renews and ends only what it has given.
+    fn is_our_user(&self) -> Condition {
+        Condition::all()
+            .add(Column::Host.eq(&self.settings.github_host))
+            .add(Column::App.is_in(self.apps()))
+    }
+
+    /// Whether a row is one of those.
+    pub(super) fn gave(&self, user: &Model) -> bool {
+        self.is_at(&Home { host: user.host.clone(), app: user.app.clone() })
+    }
+
     fn oauth_user_of(&self, account: &AccountId) -> Select<Entity> {
-        Entity::find()
-            .filter(Column::Account.eq(account.as_str()))
-            .filter(Column::Host.eq(&self.settings.github_host))
+        Entity::find().filter(Column::Account.eq(account.as_str())).filter(self.is_our_user())
     }
 }
 

@@ -55,6 +55,7 @@ impl Store {
     }
 
     /// Stores a token in place of any other one of the account. The seal's row id must be new.
+    /// [`Error::ConnectedElsewhere`] if the account is at another site.
     pub async fn put_pat(&self, pat: &Pat, sealed: &SealedSecret) -> Result<(), Error> {
         let scopes = serde_json::to_string(&pat.scopes);
         let row = ActiveModel {
@@ -78,8 +79,10 @@ impl Store {
         let replace = OnConflict::column(Column::Account).update_columns(columns).to_owned();
         let insert = Entity::insert(row).on_conflict(replace);
         self.within(async {
-            insert.exec_without_returning(&self.db).await.map_err(Error::in_table(TABLE))?;
-            Ok(())
+            let transaction = self.begin_at_home(pat.account.as_str()).await?;
+            let stored = insert.exec_without_returning(&transaction).await;
+            stored.map_err(Error::in_table(TABLE))?;
+            transaction.commit().await.map_err(Error::in_table(TABLE))
         })
         .await
     }

@@ -71,7 +71,8 @@ async fn a_stale_token_and_a_pat_say_what_they_are() {
 
     let pat = world.pat(seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
     let by_pat = "tenant-pat";
-    let request = proto::SetPatRequest { account: by_pat.into(), token: pat.clone() };
+    let request =
+        proto::SetPatRequest { account: by_pat.into(), token: pat.clone(), ..Default::default() };
     world.set_pat(request).await.unwrap();
     world.configure(by_pat, REPO).await;
     let request = proto::GetRepoTokenRequest { account: by_pat.into(), ..Default::default() };

@@ -217,7 +217,7 @@ impl Lab {
     }
 
     async fn set_pat(&mut self, account: &str, token: String) -> Result<(), Status> {
-        let request = proto::SetPatRequest { account: account.into(), token };
+        let request = proto::SetPatRequest { account: account.into(), token, ..Default::default() };
         let request = self.proven(request);
         let answer = self.broker.clone().set_pat(request).await;
         self.tell(answer).map(drop)

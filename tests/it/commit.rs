@@ -592,7 +592,11 @@ async fn a_personal_access_token_commits_as_its_owner() {
     let token = world.sim.add_pat(&pat).unwrap();
     world
         .broker
-        .set_pat(proto::SetPatRequest { account: ACCOUNT.into(), token: token.clone() })
+        .set_pat(proto::SetPatRequest {
+            account: ACCOUNT.into(),
+            token: token.clone(),
+            ..Default::default()
+        })
         .await
         .unwrap();
     world.configure(ACCOUNT, REPO).await;
@@ -617,7 +621,11 @@ async fn a_repository_that_took_over_the_name_is_not_touched() {
     let pat =
         seed::Pat { owner: "alice".into(), scopes: vec!["repo".into()], ..Default::default() };
     let token = world.sim.add_pat(&pat).unwrap();
-    world.broker.set_pat(proto::SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+    world
+        .broker
+        .set_pat(proto::SetPatRequest { account: ACCOUNT.into(), token, ..Default::default() })
+        .await
+        .unwrap();
     world.configure(ACCOUNT, REPO).await;
     world.sim.rename_repository(REPO, "depot");
     let new = seed().repositories.remove(0);

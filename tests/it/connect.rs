@@ -55,7 +55,7 @@ fn installed(account: &str, installation_id: i64) -> RegisterInstallationRequest
 }
 
 fn pat(account: &str, token: &str) -> SetPatRequest {
-    SetPatRequest { account: account.into(), token: token.into() }
+    SetPatRequest { account: account.into(), token: token.into(), ..Default::default() }
 }
 
 fn bind(account: &str, repository: &str) -> ConfigureRepoRequest {

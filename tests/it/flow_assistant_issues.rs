@@ -67,7 +67,8 @@ async fn the_admin_stores_a_token(story: &Story, days: u32) -> String {
         ..Default::default()
     });
     story.secret(&token);
-    let request = SetPatRequest { account: ACCOUNT.into(), token: token.clone() };
+    let request =
+        SetPatRequest { account: ACCOUNT.into(), token: token.clone(), ..Default::default() };
     let stored = story.portal.set_pat(request).await.unwrap().pat.unwrap();
     assert_eq!((stored.kind(), &*stored.owner_login), (PatKind::FineGrained, "alice"));
     assert_eq!(stored.fingerprint, token[token.len() - 4..]);
@@ -150,7 +151,8 @@ async fn only_the_new_one_is_given_out(story: &Story, old: &str, new: &str) {
 /// Which has been deleted at GitHub by now.
 async fn the_admin_pastes_the_old_one_again(story: &Story, old: &str, new: &str) {
     story.sim.revoke_pat(old);
-    let request = SetPatRequest { account: ACCOUNT.into(), token: old.into() };
+    let request =
+        SetPatRequest { account: ACCOUNT.into(), token: old.into(), ..Default::default() };
     let refused = story.portal.set_pat(request).await.unwrap_err();
     assert_reason(&refused, Code::FailedPrecondition, "CREDENTIAL_REJECTED");
     assert_eq!(token_for(story, "assistant").await.unwrap().token, new, "it stays");

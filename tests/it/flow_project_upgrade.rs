@@ -108,7 +108,8 @@ async fn alice_connects(story: &Story, how: Connected) -> String {
 async fn alice_stores_a_new_token(story: &Story) -> String {
     let token = story.pat(seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
     story.secret(&token);
-    let request = SetPatRequest { account: ACCOUNT.into(), token: token.clone() };
+    let request =
+        SetPatRequest { account: ACCOUNT.into(), token: token.clone(), ..Default::default() };
     let stored = story.portal.set_pat(request).await.unwrap().pat.unwrap();
     assert_eq!((stored.kind(), stored.owner_login.as_str()), (PatKind::Classic, "alice"));
     assert_eq!((stored.scopes, stored.expire_time), (vec!["repo".to_owned()], None));

@@ -177,7 +177,14 @@ async fn a_commit_that_waited_for_its_turn_is_not_made_for_an_account_that_is_go
         if by_pat {
             disconnect(&world).await;
             let token = world.pat(seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
-            world.set_pat(proto::SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+            world
+                .set_pat(proto::SetPatRequest {
+                    account: ACCOUNT.into(),
+                    token,
+                    ..Default::default()
+                })
+                .await
+                .unwrap();
             let (account, repository) = (ACCOUNT.into(), REPO.into());
             let bind = proto::ConfigureRepoRequest { account, repository, ..Default::default() };
             world.configure_repo(bind).await.unwrap();
@@ -219,7 +226,10 @@ async fn an_accounts_commits_do_not_wait_for_anothers() {
     let world = World::connected().await;
     let token = world.pat(seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
     let account = || "tenant-eve".to_owned();
-    world.set_pat(proto::SetPatRequest { account: account(), token }).await.unwrap();
+    world
+        .set_pat(proto::SetPatRequest { account: account(), token, ..Default::default() })
+        .await
+        .unwrap();
     let repository = REPO.into();
     let bind = proto::ConfigureRepoRequest { account: account(), repository, ..Default::default() };
     world.configure_repo(bind).await.unwrap();

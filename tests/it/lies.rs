@@ -75,8 +75,13 @@ async fn times_at_the_end_of_time_do_no_harm() {
         });
         let token =
             world.pat(github_sim::seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
-        let answer =
-            world.set_pat(proto::SetPatRequest { account: "tenant-pat".into(), token }).await;
+        let answer = world
+            .set_pat(proto::SetPatRequest {
+                account: "tenant-pat".into(),
+                token,
+                ..Default::default()
+            })
+            .await;
         match answer {
             Ok(stored) => assert_eq!(stored.pat.unwrap().expire_time, None),
             Err(refused) => {

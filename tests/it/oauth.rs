@@ -292,6 +292,7 @@ async fn only_what_is_complete_is_taken() {
         account: ACCOUNT.into(),
         login_hint: "not a login".into(),
         return_url: "https://portal.example/done".into(),
+        site: String::new(),
     };
     let refused = world.begin_o_auth(request.clone()).await.unwrap_err();
     assert_eq!(bad_fields(&refused), ["login_hint"]);
@@ -369,7 +370,10 @@ async fn with_an_oauth_app(scopes: &'static [&'static str]) -> World {
     };
     world.sim.add_app(&app).unwrap();
     let token = world.pat(seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
-    world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+    world
+        .set_pat(SetPatRequest { account: ACCOUNT.into(), token, ..Default::default() })
+        .await
+        .unwrap();
     world.configure(ACCOUNT, REPO).await;
     world
 }

@@ -200,7 +200,11 @@ async fn personal_token_shows_its_scopes_and_its_end() {
     let pat =
         seed::Pat { owner: "alice".into(), scopes, expires_at: Some(end), ..Default::default() };
     let secret = world.sim.add_pat(&pat).unwrap();
-    let request = proto::SetPatRequest { account: ACCOUNT.into(), token: secret.clone() };
+    let request = proto::SetPatRequest {
+        account: ACCOUNT.into(),
+        token: secret.clone(),
+        ..Default::default()
+    };
     world.broker.set_pat(request).await.unwrap();
     world.configure(ACCOUNT, REPO).await;
 

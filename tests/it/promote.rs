@@ -205,7 +205,10 @@ async fn a_token_of_a_person_opens_it_as_that_person() {
     let mut world = World::start().await;
     let scopes = vec!["repo".into()];
     let token = world.pat(github_sim::seed::Pat { scopes, ..Default::default() });
-    world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+    world
+        .set_pat(SetPatRequest { account: ACCOUNT.into(), token, ..Default::default() })
+        .await
+        .unwrap();
     world.configure(ACCOUNT, REPO).await;
     world.commit("Add a model", vec![write("models/a.sql", "select 1\n")]).await.unwrap();
     world.open_promotion_pr(request()).await.unwrap();

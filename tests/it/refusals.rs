@@ -25,7 +25,10 @@ async fn by_token(scopes: &[&str]) -> World {
 async fn store(world: &World, scopes: &[&str]) {
     let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
     let token = world.pat(seed::Pat { scopes, ..Default::default() });
-    world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+    world
+        .set_pat(SetPatRequest { account: ACCOUNT.into(), token, ..Default::default() })
+        .await
+        .unwrap();
 }
 
 async fn verify(world: &World) -> VerifyRepoResponse {

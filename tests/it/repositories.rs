@@ -31,7 +31,8 @@ fn fine_grained() -> seed::Pat {
 
 async fn set_pat(world: &World, pat: seed::Pat) -> String {
     let token = world.pat(pat);
-    let request = SetPatRequest { account: ACCOUNT.into(), token: token.clone() };
+    let request =
+        SetPatRequest { account: ACCOUNT.into(), token: token.clone(), ..Default::default() };
     world.set_pat(request).await.unwrap();
     token
 }

@@ -423,7 +423,8 @@ async fn a_repository_with_another_name_than_git_has_gets_no_token_under_the_old
 async fn a_personal_token_is_given_where_a_rule_says_so_and_has_no_end() {
     let mut world = World::guarded(harness::seed(), Door::new("mtls", &rule())).await;
     let pat = world.pat(seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
-    let request = proto::SetPatRequest { account: ACCOUNT.into(), token: pat.clone() };
+    let request =
+        proto::SetPatRequest { account: ACCOUNT.into(), token: pat.clone(), ..Default::default() };
     world.set_pat(request).await.unwrap();
     world.configure(ACCOUNT, REPO).await;
     let sandbox = Sandbox::with_certificate(&world, "sandbox");

@@ -287,7 +287,7 @@ async fn every_rpc_by_personal_token() {
     let pat =
         seed::Pat { owner: "alice".into(), scopes: vec!["repo".into()], ..Default::default() };
     let token = world.sim.add_pat(&pat).unwrap();
-    let request = proto::SetPatRequest { account: PAT_ACCOUNT.into(), token };
+    let request = proto::SetPatRequest { account: PAT_ACCOUNT.into(), token, ..Default::default() };
     world.broker.set_pat(request).await.unwrap();
     choose(&world, PAT_ACCOUNT, "alice").await;
     choose(&world, PAT_ACCOUNT, "acme").await;
@@ -338,8 +338,11 @@ async fn refusals() {
     world.configure(ACCOUNT, REPO).await;
     let broker = world.broker.clone();
 
-    let request =
-        proto::SetPatRequest { account: PAT_ACCOUNT.into(), token: format!("ghp_{:036}", 0) };
+    let request = proto::SetPatRequest {
+        account: PAT_ACCOUNT.into(),
+        token: format!("ghp_{:036}", 0),
+        ..Default::default()
+    };
     let status = broker.clone().set_pat(request).await.unwrap_err();
     assert_reason(&status, Code::FailedPrecondition, "CREDENTIAL_REJECTED");
 

@@ -52,7 +52,8 @@ fn found(answer: &VerifyRepoResponse, code: FindingCode, level: FindingLevel) ->
 /// Connects ACCOUNT by a token alone and binds REPO.
 async fn connected_by(world: &mut World, pat: seed::Pat) -> String {
     let secret = world.pat(pat);
-    let request = SetPatRequest { account: ACCOUNT.into(), token: secret.clone() };
+    let request =
+        SetPatRequest { account: ACCOUNT.into(), token: secret.clone(), ..Default::default() };
     world.set_pat(request).await.unwrap();
     world.configure(ACCOUNT, REPO).await;
     secret

@@ -12,7 +12,7 @@ use super::{Callback, Landing, Outcome, RegisterRequest, SetupAction, begin::unk
 use crate::{
     audit::Record,
     broker::{
-        Broker, Call, Trail,
+        Broker, Call, Sites, Trail,
         error::{Error, Reason},
     },
     domain::{Attempt, AttemptKind, ConnectionStatus, InstallationId, Method},
@@ -26,23 +26,43 @@ pub(in crate::broker) const FORGIVE_EVERY: Duration = Duration::from_secs(1);
 /// Word for a user who did not want to.
 const ACCESS_DENIED: &str = "access_denied";
 
-impl Broker {
-    /// Finishes what a browser brings back. A task of its own: a browser that is closed stops nothing half way, and its
-    /// `place` is taken until then.
+impl Sites {
+    /// Finishes what a browser brings back, at the site where it was begun. A task of its own: a browser that is closed stops
+    /// nothing half way, and its `place` is taken until then.
     pub async fn finish_in_browser(
         &self,
         callback: Callback,
         place: impl Send + 'static,
     ) -> Landing {
-        let (broker, request_id) = (self.clone(), Uuid::now_v7());
+        let (sites, request_id) = (self.clone(), Uuid::now_v7());
         let work = tokio::spawn(async move {
             let _place = place;
-            broker.finish(callback, request_id).await
+            sites.finish(callback, request_id).await
         });
-        work.await
-            .unwrap_or_else(|failed| self.failed(None, None, Error::internal(failed), request_id))
+        let default = self.default_site();
+        work.await.unwrap_or_else(|failed| {
+            default.failed(None, None, Error::internal(failed), request_id)
+        })
     }
 
+    async fn finish(&self, callback: Callback, request_id: Uuid) -> Landing {
+        let default = self.default_site();
+        let begun_at = match &callback.state {
+            Some(state) => self.begun_at(state).await,
+            None => {
+                // The redirect does not say of which site the installation is.
+                self.all().for_each(|site| site.forgive(&callback));
+                Ok(None)
+            }
+        };
+        match begun_at {
+            Ok(site) => site.unwrap_or(default).finish(callback, request_id).await,
+            Err(error) => default.failed(None, None, error, request_id),
+        }
+    }
+}
+
+impl Broker {
     async fn finish(&self, callback: Callback, request_id: Uuid) -> Landing {
         let found = match &callback.state {
             Some(state) => self.store().attempt(&state.hashed(), self.now()).await,
@@ -147,16 +167,21 @@ impl Broker {
         if let (true, None, Some(id)) =
             (callback.changed, &callback.state, callback.installation_id)
         {
-            // Anybody can say so, and it takes a look at all that is cached.
-            if self.inner.forgiven.may(&(), self.now()) {
-                self.inner.tokens.forgive(id);
-            }
             let outcome = Outcome::Updated;
             // The portal may know whose it is, and register it with a proof.
             let url = self.page(None, outcome, None, Some(id));
             return Landing { outcome, account: None, url, request_id, error: None };
         }
         self.failed(None, None, unknown_state(), request_id)
+    }
+
+    /// Anybody can say so, and it takes a look at all that is cached.
+    fn forgive(&self, callback: &Callback) {
+        if let (true, Some(id)) = (callback.changed, callback.installation_id)
+            && self.inner.forgiven.may(&(), self.now())
+        {
+            self.inner.tokens.forgive(id);
+        }
     }
 
     fn failed(

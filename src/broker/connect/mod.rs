@@ -8,7 +8,7 @@
 //! * [`installation`]: registering an App installation. [`awaited`]: one that an organization owner has to approve.
 //! * [`oauth`]: "Connect GitHub". [`pat`]: storing a personal access token.
 //! * [`repository`]: binding a repository.
-//! * [`show`]: what accounts are connected with. [`switch`]: switching it off. [`disconnect`]: undoing it.
+//! * [`show`]: what an account is connected with; [`list`]: all accounts. [`switch`]: switching it off. [`disconnect`]: undoing it.
 
 mod awaited;
 mod begin;
@@ -16,6 +16,7 @@ mod callback;
 mod disconnect;
 mod installation;
 mod landing;
+mod list;
 mod oauth;
 mod pat;
 mod repository;
@@ -28,6 +29,7 @@ pub(super) use callback::FORGIVE_EVERY;
 pub use disconnect::Disconnected;
 pub use installation::{RegisterRequest, SetupAction};
 pub use landing::{Callback, Landing, Outcome};
+pub use list::{ListRequest, Listed, Summary};
 pub use repository::BindRequest;
+pub use show::Connection;
 pub(super) use show::EXPIRES_SOON;
-pub use show::{Connection, ListRequest, Listed, Summary};

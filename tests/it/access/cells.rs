@@ -147,8 +147,11 @@ impl Lab {
         let mut lab = Self { world, columns, pat, calls: 0 };
         lab.connect_ours().await;
         let theirs = "theirs-connected";
-        let request =
-            ghbroker::proto::SetPatRequest { account: theirs.into(), token: lab.pat.clone() };
+        let request = ghbroker::proto::SetPatRequest {
+            account: theirs.into(),
+            token: lab.pat.clone(),
+            ..Default::default()
+        };
         lab.world.set_pat(request).await.unwrap();
         lab.world.configure(theirs, REPO).await;
         lab

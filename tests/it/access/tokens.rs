@@ -139,7 +139,11 @@ async fn an_active_repository_outside_of_the_rule_is_as_none() {
     let scopes = vec!["repo".into()];
     let token = world.pat(github::Pat { scopes, ..Default::default() });
     // Connected, and nothing bound.
-    let request = proto::SetPatRequest { account: "unbound".into(), token: token.clone() };
+    let request = proto::SetPatRequest {
+        account: "unbound".into(),
+        token: token.clone(),
+        ..Default::default()
+    };
     world.set_pat(request).await.unwrap();
     let web = world.workload("web").await;
     let asked = world.sim.requests().len();
@@ -213,7 +217,8 @@ async fn a_personal_access_token_is_only_for_rules_that_say_so() {
     let mut world = World::guarded(seed(), Door::new("either", &rules)).await;
     let scopes = vec!["repo".into()];
     let pat = world.pat(github::Pat { scopes, ..Default::default() });
-    let request = proto::SetPatRequest { account: "ours".into(), token: pat.clone() };
+    let request =
+        proto::SetPatRequest { account: "ours".into(), token: pat.clone(), ..Default::default() };
     world.set_pat(request).await.unwrap();
     world.configure("ours", REPO).await;
     let trusted = world.workload("trusted").await;

@@ -16,10 +16,18 @@ async fn register_installation() {
         code: "two\nlines".into(),
         expected_github_login: "a\tb".into(),
         state: "two\nlines".into(),
+        site: "No Site".into(),
     };
     let refused = world.register_installation(all).await.unwrap_err();
-    let fields =
-        ["account", "code", "expected_github_login", "installation_id", "setup_action", "state"];
+    let fields = [
+        "account",
+        "code",
+        "expected_github_login",
+        "installation_id",
+        "setup_action",
+        "site",
+        "state",
+    ];
     assert_eq!(bad(&refused), fields);
 
     let good = RegisterInstallationRequest {
@@ -49,7 +57,11 @@ async fn register_installation() {
 async fn set_pat() {
     let (world, footprint, connection) = untouched().await;
     let good = format!("ghp_{}", "a1B2".repeat(9));
-    let all = SetPatRequest { account: BAD_ACCOUNT.into(), token: good.replace("ghp", "ghs") };
+    let all = SetPatRequest {
+        account: BAD_ACCOUNT.into(),
+        token: good.replace("ghp", "ghs"),
+        ..Default::default()
+    };
     let refused = world.set_pat(all).await.unwrap_err();
     assert_eq!(bad(&refused), ["account", "token"]);
 
@@ -68,7 +80,8 @@ async fn set_pat() {
         format!("ghp_{}", "a".repeat(100_000)),
     ];
     for token in tokens {
-        let request = SetPatRequest { account: ACCOUNT.into(), token: token.clone() };
+        let request =
+            SetPatRequest { account: ACCOUNT.into(), token: token.clone(), ..Default::default() };
         let refused = world.set_pat(request).await.unwrap_err();
         assert_eq!(bad(&refused), ["token"], "{token:.60?}");
         assert!(token.len() < 5 || !format!("{refused:?}").contains(token.trim()), "{refused:?}");

@@ -78,12 +78,20 @@ async fn personal_access_tokens_stay_inside() {
             let scopes = vec!["repo".into()];
             let pat = seed::Pat { kind, scopes, permissions, resource_owner, ..Default::default() };
             let stored = world.pat(pat.clone());
-            let request = SetPatRequest { account: ACCOUNT.into(), token: stored.clone() };
+            let request = SetPatRequest {
+                account: ACCOUNT.into(),
+                token: stored.clone(),
+                ..Default::default()
+            };
             world.set_pat(request).await.unwrap();
             world.configure(ACCOUNT, REPO).await;
             world.sim.fault(Fault::always("*", fault.clone()));
             let offered = world.pat(pat);
-            let request = SetPatRequest { account: ACCOUNT.into(), token: offered.clone() };
+            let request = SetPatRequest {
+                account: ACCOUNT.into(),
+                token: offered.clone(),
+                ..Default::default()
+            };
             let mut failed = failures(&world).await;
             failed.extend(world.set_pat(request).await.err());
             assert!(failed.len() >= 3, "{fault:?}: {failed:?}");

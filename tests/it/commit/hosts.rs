@@ -114,7 +114,8 @@ async fn a_token_that_may_read_and_not_write_is_told_so() {
     let scopes = vec!["repo".into()];
     let token = world.pat(github_sim::seed::Pat { scopes, ..Default::default() });
     let account = crate::harness::ACCOUNT;
-    let set = ghbroker::proto::SetPatRequest { account: account.into(), token };
+    let set =
+        ghbroker::proto::SetPatRequest { account: account.into(), token, ..Default::default() };
     world.set_pat(set).await.unwrap();
     world.configure(account, REPO).await;
     world.sim.commit(REPO, "staging", &[("first.sql", "0\n")]);

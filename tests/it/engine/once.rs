@@ -153,7 +153,10 @@ async fn an_id_in_another_repository_is_another_content() {
 async fn ids_of_other_accounts_do_not_matter() {
     let mut world = world_with_staging().await;
     let token = world.pat(seed::Pat { scopes: vec!["repo".into()], ..Default::default() });
-    world.set_pat(SetPatRequest { account: "tenant-b".into(), token }).await.unwrap();
+    world
+        .set_pat(SetPatRequest { account: "tenant-b".into(), token, ..Default::default() })
+        .await
+        .unwrap();
     world.configure("tenant-b", REPO).await;
     let first = world.commit_files(one_file()).await.unwrap();
     let other = CommitFilesRequest { account: "tenant-b".into(), ..one_file() };

@@ -53,7 +53,7 @@ async fn compression_that_the_broker_does_not_read() {
 async fn only_commit_files_has_room() {
     let world = World::connected().await;
     let big = "x".repeat(400 * 1024);
-    let pat = SetPatRequest { account: ACCOUNT.into(), token: big.clone() };
+    let pat = SetPatRequest { account: ACCOUNT.into(), token: big.clone(), ..Default::default() };
     let binding = ConfigureRepoRequest { account: big.clone(), ..Default::default() };
     for refused in
         [world.set_pat(pat).await.unwrap_err(), world.configure_repo(binding).await.unwrap_err()]

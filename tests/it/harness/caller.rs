@@ -94,7 +94,8 @@ impl Caller {
                 broker.register_installation(request).await.map(drop)
             }
             "SetPat" => {
-                let request = proto::SetPatRequest { account, token: pat.to_owned() };
+                let request =
+                    proto::SetPatRequest { account, token: pat.to_owned(), ..Default::default() };
                 broker.set_pat(request).await.map(drop)
             }
             "VerifyRepo" => {

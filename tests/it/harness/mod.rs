@@ -632,6 +632,8 @@ pub fn config_at(urls: &Urls, database_url: &str) -> Config {
             }),
             limits,
         },
+        former_issuers: Vec::new(),
+        sites: Vec::new(),
         log: Log { filter: "info".into(), json: true },
     }
 }

@@ -94,7 +94,10 @@ async fn who_opened_it_cannot_review_it() {
     let mut world = World::start_with(super::team_seed()).await;
     let pat = seed::Pat { scopes: vec!["repo".into()], ..Default::default() };
     let token = world.pat(pat);
-    world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+    world
+        .set_pat(SetPatRequest { account: ACCOUNT.into(), token, ..Default::default() })
+        .await
+        .unwrap();
     world.configure(ACCOUNT, crate::harness::REPO).await;
     world.sim.move_head(crate::harness::REPO, "staging");
     let answer = world.open_promotion_pr(reviewed(&["Alice", "bob"], &[])).await.unwrap();

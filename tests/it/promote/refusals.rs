@@ -126,7 +126,10 @@ async fn a_token_without_the_permission() {
         ..Default::default()
     };
     let token = world.pat(pat);
-    world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+    world
+        .set_pat(SetPatRequest { account: ACCOUNT.into(), token, ..Default::default() })
+        .await
+        .unwrap();
     world.configure(ACCOUNT, REPO).await;
     world.sim.move_head(REPO, "staging");
     let refused = world.open_promotion_pr(request()).await.unwrap_err();

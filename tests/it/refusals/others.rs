@@ -93,7 +93,10 @@ async fn a_fine_grained_token_is_told_of_the_permission_for_workflow_files() {
     let pat =
         seed::Pat { kind, resource_owner: Some("acme".into()), permissions, ..Default::default() };
     let token = world.pat(pat);
-    world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+    world
+        .set_pat(SetPatRequest { account: ACCOUNT.into(), token, ..Default::default() })
+        .await
+        .unwrap();
     world.configure(ACCOUNT, REPO).await;
     commit(&world, write("other.sql", "select 1\n")).await.unwrap();
     let before = world.footprint().refs;

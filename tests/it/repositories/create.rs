@@ -256,7 +256,10 @@ async fn a_users_own_repository_is_made_by_that_user() {
     let scopes = vec!["repo".into()];
     let pat = seed::Pat { owner: "mallory".into(), scopes, ..Default::default() };
     let token = world.sim.add_pat(&pat).unwrap();
-    world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+    world
+        .set_pat(SetPatRequest { account: ACCOUNT.into(), token, ..Default::default() })
+        .await
+        .unwrap();
     let answer = world.create_repository(new("mallory/diary")).await.unwrap();
     assert_eq!(answer.source(), CredentialSource::Pat, "alice cannot, though she comes first");
     world.connect_github(ACCOUNT, "alice").await;

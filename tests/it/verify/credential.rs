@@ -99,7 +99,7 @@ async fn a_classic_token_without_repo() {
     let mut world = World::start().await;
     connected_by(&mut world, classic()).await;
     let narrow = world.pat(seed::Pat { scopes: vec!["read:org".into()], ..Default::default() });
-    let request = SetPatRequest { account: ACCOUNT.into(), token: narrow };
+    let request = SetPatRequest { account: ACCOUNT.into(), token: narrow, ..Default::default() };
     world.set_pat(request).await.unwrap();
     let answer = verify(&world).await;
     let finding = answer.findings.iter().find(|f| f.code() == PermissionsGranted).unwrap();
@@ -123,7 +123,10 @@ async fn the_scopes_of_a_classic_token_are_told_and_what_they_are_good_for() {
 
     let scopes = ["repo", "workflow"].map(String::from).into();
     let token = world.pat(seed::Pat { scopes, ..Default::default() });
-    world.set_pat(SetPatRequest { account: ACCOUNT.into(), token }).await.unwrap();
+    world
+        .set_pat(SetPatRequest { account: ACCOUNT.into(), token, ..Default::default() })
+        .await
+        .unwrap();
     let answer = verify(&world).await;
     let finding = found(&answer, PermissionsGranted, Ok);
     for not_told in ["Without", "user:email"] {
@@ -226,7 +229,8 @@ async fn a_fine_grained_token_that_waits_for_its_organization() {
     let world = World::start().await;
     let pending = seed::Pat { pending_approval: true, ..fine_grained(Level::Write) };
     let token = world.pat(pending);
-    let request = SetPatRequest { account: ACCOUNT.into(), token: token.clone() };
+    let request =
+        SetPatRequest { account: ACCOUNT.into(), token: token.clone(), ..Default::default() };
     world.set_pat(request).await.unwrap();
     let answer = verify_named(&world, REPO).await;
     found(&answer, FindingCode::RepositoryResolves, Failed);
@@ -245,7 +249,11 @@ async fn an_organization_that_wants_single_sign_on() {
     connected_by(&mut world, authorized).await;
     found(&verify(&world).await, OrganizationApproves, Ok);
 
-    let request = SetPatRequest { account: ACCOUNT.into(), token: world.pat(classic()) };
+    let request = SetPatRequest {
+        account: ACCOUNT.into(),
+        token: world.pat(classic()),
+        ..Default::default()
+    };
     world.set_pat(request).await.unwrap();
     let answer = verify(&world).await;
     let finding = found(&answer, OrganizationApproves, Failed);
@@ -267,7 +275,11 @@ async fn a_policy_against_classic_tokens() {
         org.pat_policy = seed::PatPolicy::ForbidClassic;
     }
     let world = World::start_with(seed).await;
-    let request = SetPatRequest { account: ACCOUNT.into(), token: world.pat(classic()) };
+    let request = SetPatRequest {
+        account: ACCOUNT.into(),
+        token: world.pat(classic()),
+        ..Default::default()
+    };
     world.set_pat(request).await.unwrap();
     let answer = verify_named(&world, REPO).await;
     let finding = found(&answer, OrganizationApproves, Failed);

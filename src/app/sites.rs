@@ -1,0 +1,64 @@
+//! The sites of the configuration become those of the broker.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::Error;
+use crate::{
+    auth::WebhookSecrets,
+    broker::{Parts, Site, Sites},
+    config,
+    domain::{Clock, SiteName},
+    github::GitHub,
+    store::Store,
+};
+
+/// What the webhooks of each site are signed with.
+pub(super) type Webhooks = HashMap<SiteName, WebhookSecrets>;
+
+/// Builds the broker of each site over one database.
+pub(super) async fn open(
+    parts: Parts,
+    default: config::Site,
+    more: Vec<config::Site>,
+    store: &Store,
+) -> Result<(Sites, Webhooks), Error> {
+    let (clock, mut webhooks) = (parts.clock.clone(), Webhooks::new());
+    let mut unnamed: Vec<String> = unnamed_apps(std::iter::once(&default).chain(&more));
+    let default = build(default, store, &clock, &mut unnamed, &mut webhooks)?;
+    let more: Result<Vec<Site>, Error> = more
+        .into_iter()
+        .map(|site| build(site, store, &clock, &mut unnamed, &mut webhooks))
+        .collect();
+    Ok((Sites::open(parts, default, more?).await?, webhooks))
+}
+
+/// Hosts of which what is stored without an App's name is the first App's: all but those with a site that has no App.
+fn unnamed_apps<'a>(sites: impl Iterator<Item = &'a config::Site> + Clone) -> Vec<String> {
+    let without_app =
+        |host: &str| sites.clone().any(|site| site.host() == host && site.issuer().is_empty());
+    sites
+        .clone()
+        .map(config::Site::host)
+        .filter(|host| !without_app(host))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn build(
+    site: config::Site,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    unnamed: &mut Vec<String>,
+    webhooks: &mut Webhooks,
+) -> Result<Site, Error> {
+    let mut former = site.former_issuers.clone();
+    if unnamed.iter().any(|host| host == site.host()) {
+        unnamed.retain(|host| host != site.host());
+        former.push(String::new());
+    }
+    let store = store.at(site.host(), site.issuer(), former);
+    if let Some(secrets) = site.webhooks {
+        webhooks.insert(site.name.clone(), secrets);
+    }
+    Ok(Site { name: site.name, github: GitHub::new(site.github, clock.clone())?, store })
+}
