@@ -1,6 +1,8 @@
 //! What a refusal tells about a credential is remembered with it, so that GetConnection shows it.
 
-use tracing::warn;
+use std::time::Duration;
+
+use tracing::{info, warn};
 
 use super::{
     Broker,
@@ -8,12 +10,16 @@ use super::{
     credential::{Credential, UserToken, UserTokenKind},
     error::{Error, Reason},
     refusal::{self, Context},
-    tokens::MintError,
+    tokens::{CachedToken, MintError},
 };
 use crate::{
-    domain::{AccountId, ConnectionStatus, InstallationId},
+    domain::{AccountId, Binding, ConnectionStatus, InstallationId},
     github::{self, Kind},
+    store::SeenRepository,
 };
+
+/// One account's renames are not written more often: what is stored may know better, and keep its name.
+pub(super) const RENAME_EVERY: Duration = Duration::from_secs(60);
 
 impl Broker {
     /// Says why there is no installation token; without a context for one of the whole installation.
@@ -54,6 +60,31 @@ impl Broker {
                 Reason::Internal,
                 "GitHub does not accept the broker's own App key; its operator has to look",
             ),
+        }
+    }
+
+    /// Takes over the name that GitHub had for a repository when it minted a token for it, unless something later is known.
+    pub(super) async fn learn_name(&self, binding: &Binding, token: &CachedToken) {
+        let Some(name) = token.repository.as_ref().filter(|name| **name != binding.repository)
+        else {
+            return;
+        };
+        if !self.inner.renames.may(&binding.account, self.now()) {
+            return;
+        }
+        let seen = SeenRepository {
+            id: binding.repository_id,
+            name,
+            state: binding.state,
+            at: Some(token.minted_at.saturating_add(self.github().clock_offset())),
+        };
+        match self.store().follow_repository(seen).await {
+            Ok(_) => {
+                info!(account = %binding.account, before = %binding.repository, repository = %name, "repository renamed: its bindings follow");
+            }
+            Err(error) => {
+                warn!(account = %binding.account, %error, "a repository's new name could not be stored");
+            }
         }
     }
 

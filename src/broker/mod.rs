@@ -107,6 +107,8 @@ struct Inner {
     looks: Seldom<AccountId>,
     /// The same for one that was uninstalled.
     looks_at_gone: Seldom<AccountId>,
+    /// Following a repository's new name without a webhook.
+    renames: Seldom<AccountId>,
     /// Forgetting refusals because a browser says that something was changed.
     forgiven: Seldom<()>,
     /// When the token of each account's user was last used.
@@ -127,6 +129,7 @@ impl Broker {
             token_checks: Seldom::once_in(vend::ASK_EVERY),
             looks: Seldom::once_in(connect::LOOK_EVERY),
             looks_at_gone: Seldom::once_in(connect::LOOK_EVERY_IF_GONE),
+            renames: Seldom::once_in(learn::RENAME_EVERY),
             forgiven: Seldom::once_in(connect::FORGIVE_EVERY),
             user_tokens_in_use: DashMap::new(),
             delivered: Notify::new(),

@@ -125,6 +125,7 @@ impl Broker {
         }
         match got {
             Ok(vended) => {
+                self.learn_name(&access.binding, &vended.token).await;
                 let fresh = vended.token.is_fresh(self.now());
                 if fresh && status != ConnectionStatus::Active {
                     self.note_installation(account, key.installation, ConnectionStatus::Active)

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     audit::Cache,
-    domain::{AccountId, Clock, InstallationId, Token},
+    domain::{AccountId, Clock, InstallationId, RepoId, RepoName, Token},
     github::GitHub,
 };
 
@@ -213,7 +213,26 @@ impl<S: Source> TokenCache<S> {
     pub fn forgive(&self, id: InstallationId) {
         let now = self.now();
         for (_, entry) in self.entries_that(|scope, _| scope.installation == id) {
-            entry.forgive(now);
+            entry.forgive(MintError::is_not_allowed, now);
+        }
+    }
+
+    /// Takes over the name that a repository has now.
+    pub fn rename(&self, account: &AccountId, repository: RepoId, name: &RepoName) {
+        for (scope, entry) in self.entries(account) {
+            if scope.repository == repository {
+                entry.rename(name);
+            }
+        }
+    }
+
+    /// Forgets the tokens for a repository that an account no longer reaches.
+    pub fn forget_repository(&self, account: &AccountId, repository: RepoId) {
+        let now = self.now();
+        for (scope, entry) in self.entries(account) {
+            if scope.repository == repository {
+                entry.evict(now);
+            }
         }
     }
 

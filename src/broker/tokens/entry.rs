@@ -17,6 +17,7 @@ use super::{
     key::CachedToken,
     sync::{Mutex, MutexGuard},
 };
+use crate::domain::RepoName;
 
 /// How a mint ended, for all who waited.
 pub(super) type Minted = Result<Arc<CachedToken>, Arc<MintError>>;
@@ -207,10 +208,22 @@ impl Entry {
         self.plan(&state, now);
     }
 
-    /// Forgets a failure of the kind that a person at GitHub can mend.
-    pub fn forgive(&self, now: OffsetDateTime) {
+    /// Takes over the name that the token's repository has now.
+    pub fn rename(&self, name: &RepoName) {
+        let _alone = self.state();
+        let named = |token: &Arc<CachedToken>| {
+            token.repository.as_ref().is_some_and(|old| old.as_str() == name.as_str())
+        };
+        if let Some(token) = self.token().filter(|token| !named(token)) {
+            let repository = Some(name.clone());
+            self.token.store(Some(Arc::new(CachedToken { repository, ..(*token).clone() })));
+        }
+    }
+
+    /// Forgets the last failure if it is one that is `mended`.
+    pub fn forgive(&self, mended: impl Fn(&MintError) -> bool, now: OffsetDateTime) {
         let mut state = self.state();
-        if state.failed.take_if(|(_, error)| error.is_not_allowed()).is_some() {
+        if state.failed.take_if(|(_, error)| mended(error)).is_some() {
             self.plan(&state, now);
         }
     }

@@ -48,7 +48,7 @@ impl Key {
 }
 
 /// A token in the cache.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CachedToken {
     /// The token.
     pub token: Token,

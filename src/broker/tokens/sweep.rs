@@ -35,7 +35,7 @@ impl<S: Source> TokenCache<S> {
     pub fn refresh(&self, account: &AccountId) {
         for (scope, entry) in self.entries(account) {
             self.allow(scope.installation);
-            entry.forgive(self.now());
+            entry.forgive(|error| !error.is_transient(), self.now());
             if entry.token().is_some()
                 && let Some(tell) = entry.begin_renewal(self.now())
             {

@@ -10,6 +10,7 @@ use crate::{
     },
     domain::{
         AccountId, ConnectionStatus, Installation, InstallationId, WebhookChange, WebhookEvent,
+        WebhookEventName,
     },
     github::{self, Kind},
     store::SeenRepository,
@@ -17,17 +18,27 @@ use crate::{
 
 /// An installation changes so rarely that it is another one at each of so many looks only if something is wrong.
 const LOOKS: usize = 3;
+/// The action by which GitHub says that an installation reaches less than before.
+const REPOSITORIES_TAKEN: &str = "removed";
+/// Actions after which a repository is not where the account's installation reaches it.
+const LOST: [&str; 2] = ["transferred", "deleted"];
 
 impl Broker {
     /// Makes what is stored follow an event. Returns the accounts that it was about. May be done any number of times.
     pub(super) async fn apply(&self, event: &WebhookEvent) -> Result<Vec<AccountId>, Error> {
+        let tokens = &self.inner.tokens;
         let accounts = match &event.change {
             WebhookChange::Uninstalled { installation } => {
-                self.uninstalled(*installation).await?.into_iter().collect()
+                let account = self.uninstalled(*installation).await?;
+                account.iter().for_each(|account| drop(tokens.purge(account)));
+                account.into_iter().collect()
             }
             WebhookChange::Installation { installation, requester } => {
                 match self.look_at_installation(*installation).await? {
-                    Some(account) => vec![account],
+                    Some(now) => {
+                        self.installation_changed(&now, event).await?;
+                        vec![now.account]
+                    }
                     None => {
                         self.installation_appeared(*installation, *requester).await?;
                         Vec::new()
@@ -38,6 +49,10 @@ impl Broker {
                 let seen = SeenRepository { id: *repository, name, state: *state, at: *at };
                 let accounts = self.store().follow_repository(seen).await?;
                 for account in &accounts {
+                    if LOST.contains(&event.action.as_str()) {
+                        tokens.forget_repository(account, *repository);
+                    }
+                    self.take_over_names(account).await?;
                     info!(%account, repository = %name, state = state.as_str(), "repository followed");
                 }
                 accounts
@@ -47,11 +62,32 @@ impl Broker {
                 Vec::new()
             }
         };
-        for account in &accounts {
-            // Refusals go, too: what was not granted may be now.
-            self.inner.tokens.purge(account);
-        }
         Ok(accounts)
+    }
+
+    /// Tokens that are good for less than before go at once. Others serve until there are new ones: nobody has to wait.
+    async fn installation_changed(
+        &self,
+        now: &Installation,
+        event: &WebhookEvent,
+    ) -> Result<(), Error> {
+        let taken = event.name == WebhookEventName::InstallationRepositories
+            && event.action == REPOSITORIES_TAKEN;
+        if now.status != ConnectionStatus::Active || taken {
+            self.inner.tokens.purge(&now.account);
+            return Ok(());
+        }
+        self.take_over_names(&now.account).await?;
+        self.inner.tokens.refresh(&now.account);
+        Ok(())
+    }
+
+    /// Tokens live through a new name of their repository: what is stored has it by now.
+    async fn take_over_names(&self, account: &AccountId) -> Result<(), Error> {
+        for binding in self.store().bindings(account).await? {
+            self.inner.tokens.rename(account, binding.repository_id, &binding.repository);
+        }
+        Ok(())
     }
 
     /// Final by itself: installed again, it has another id. So GitHub is not asked, and need not be there.
@@ -65,11 +101,11 @@ impl Broker {
         Ok(Some(account))
     }
 
-    /// Looks at GitHub how a bound installation is. None if no account has it.
+    /// Looks at GitHub how a bound installation is now. None if no account has it.
     pub(in crate::broker) async fn look_at_installation(
         &self,
         id: InstallationId,
-    ) -> Result<Option<AccountId>, Error> {
+    ) -> Result<Option<Installation>, Error> {
         for _ in 0..LOOKS {
             // Before GitHub is asked: what somebody else learns in between is newer than the answer.
             let Some(before) = self.store().installation_by_id(id).await? else { return Ok(None) };
@@ -85,7 +121,7 @@ impl Broker {
                     account = %before.account, installation = %id, github_login = after.github_login,
                     before = before.status.as_str(), status = after.status.as_str(), "installation followed"
                 );
-                return Ok(Some(before.account));
+                return Ok(Some(after));
             }
         }
         let message = "the installation is changing; it is looked at again later";
