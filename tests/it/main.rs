@@ -45,6 +45,7 @@ mod repositories;
 mod sandbox;
 mod schemas;
 mod serve;
+mod sites;
 mod store;
 mod tls;
 mod tokens;

@@ -20,11 +20,11 @@ const LOOK: &str = "GET /app/installations/{installation_id}";
 
 /// A delivery as GitHub sends it.
 #[derive(Clone)]
-struct Delivery {
-    id: String,
+pub struct Delivery {
+    pub id: String,
     event: String,
     body: Vec<u8>,
-    secret: String,
+    pub secret: String,
 }
 
 impl Delivery {
@@ -38,9 +38,17 @@ impl Delivery {
         }
     }
 
-    fn installation(action: &str) -> Self {
+    pub fn installation(action: &str) -> Self {
+        Self::of_installation(action, INSTALLATION)
+    }
+
+    pub fn uninstalled(id: i64) -> Self {
+        Self::of_installation("deleted", id)
+    }
+
+    fn of_installation(action: &str, id: i64) -> Self {
         let account = json!({"id": 1, "login": "acme"});
-        let installation = json!({"id": INSTALLATION, "account": account});
+        let installation = json!({"id": id, "account": account});
         Self::new("installation", &json!({"action": action, "installation": installation}))
     }
 
@@ -63,14 +71,23 @@ impl Delivery {
     }
 
     fn request(&self, url: &str) -> RequestBuilder {
+        self.request_to(url, "/webhooks/github")
+    }
+
+    fn request_to(&self, url: &str, path: &str) -> RequestBuilder {
         Client::new()
-            .post(format!("{url}/webhooks/github"))
+            .post(format!("{url}{path}"))
             .header("user-agent", "GitHub-Hookshot/044aadd")
             .header("content-type", "application/json")
             .header("x-github-event", &self.event)
             .header("x-github-delivery", &self.id)
             .header("x-hub-signature-256", self.signature())
             .body(self.body.clone())
+    }
+
+    /// Sends it to another site's path.
+    pub async fn send_to(&self, url: &str, path: &str) -> StatusCode {
+        self.request_to(url, path).send().await.unwrap().status()
     }
 
     async fn send(&self, url: &str) -> StatusCode {
@@ -84,7 +101,7 @@ impl Delivery {
 }
 
 /// A counter's value; 0 if it was never counted.
-async fn counted(url: &str, counter: &str) -> u64 {
+pub async fn counted(url: &str, counter: &str) -> u64 {
     let text = reqwest::get(format!("{url}/metrics")).await.unwrap().text().await.unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(counter)?.strip_prefix(' '));
     line.map_or(0, |count| count.parse().unwrap())

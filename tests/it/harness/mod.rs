@@ -176,7 +176,15 @@ impl World {
 
     /// The same with another configuration of the broker.
     pub async fn configured(change: impl Fn(&mut Config) + Send + Sync + 'static) -> Self {
-        let (folder, sim) = (Arc::new(tempfile::tempdir().unwrap()), simulator(seed()).await);
+        Self::configured_with(seed(), change).await
+    }
+
+    /// The same over another GitHub, too.
+    pub async fn configured_with(
+        seed: seed::Seed,
+        change: impl Fn(&mut Config) + Send + Sync + 'static,
+    ) -> Self {
+        let (folder, sim) = (Arc::new(tempfile::tempdir().unwrap()), simulator(seed).await);
         let url = format!("sqlite://{}/ghbroker.db", folder.path().display());
         let urls = Urls::of(&sim);
         let setup = Setup { change: Some(Arc::new(change)), ..Setup::default() };
