@@ -20,6 +20,7 @@ mod m20261121_000008_credential_switches;
 mod m20261121_000009_deliveries;
 mod m20261121_000010_binding_state;
 mod m20261121_000011_sites;
+mod m20261121_000012_changes;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_deliveries::Migration),
             Box::new(m20261121_000010_binding_state::Migration),
             Box::new(m20261121_000011_sites::Migration),
+            Box::new(m20261121_000012_changes::Migration),
         ]
     }
 }

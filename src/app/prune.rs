@@ -20,6 +20,7 @@ pub(super) async fn old_rows(store: Store, clock: Arc<dyn Clock>) {
         tell("answers of old commits", store.prune_requests(now - REQUEST_LIFE).await);
         tell("browsers that did not come back", store.prune_attempts(now).await);
         tell("old webhook deliveries", store.prune_deliveries(now - DELIVERY_LIFE).await);
+        tell("changes that all replicas know of", store.prune_changes().await);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The right of an account to one of its repositories.
 
+use std::sync::Arc;
+
 use super::{
     Broker, Call,
     credential::Credential,
@@ -13,7 +15,7 @@ use crate::domain::{AccountId, Binding, BranchName, RepoName};
 pub(super) struct Access {
     /// Narrowed to the rules that allow this repository.
     pub call: Call,
-    pub binding: Binding,
+    pub binding: Arc<Binding>,
     pub credential: Credential,
 }
 
@@ -36,8 +38,9 @@ impl Broker {
     ) -> Result<Access, Error> {
         let call = call.for_repository(repository)?;
         let account = call.account();
-        let binding = self.store().binding(account, repository).await?;
-        let credential = self.credential(account).await?;
+        let view = self.store().view(account, self.now()).await?;
+        let binding = self.store().viewed_binding(account, &view, repository).await?;
+        let credential = self.credential_in(account, &view).await?;
         call.trail.note(|record| credential.note(record));
         let binding = binding.ok_or_else(|| not_bound(repository))?;
         // One that the caller may not use is to it as none.

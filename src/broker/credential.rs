@@ -12,7 +12,7 @@ use crate::{
         AccountId, Choice, ConnectionStatus, CredentialSource, Installation, InstallationId,
         OAuthUser, Pat, PatKind, SealedSecret, Token,
     },
-    store::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE},
+    store::{AccountView, PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE},
 };
 
 /// What an account reaches GitHub with. An installation comes before a user's token: it is narrower and shorter-lived.
@@ -109,13 +109,22 @@ pub(super) fn pat_place<'a>(
 impl Broker {
     /// The credential that `account` uses now.
     pub(super) async fn credential(&self, account: &AccountId) -> Result<Credential, Error> {
-        let installation = self.store().installation(account).await?;
-        if let Some(Installation { id: Some(id), status, enabled: true, .. }) = &installation
-            && (*status == ConnectionStatus::Active || !self.connecting().fallback)
+        let view = self.store().view(account, self.now()).await?;
+        self.credential_in(account, &view).await
+    }
+
+    /// The same by what is known of the account: an installation takes no more than that.
+    pub(super) async fn credential_in(
+        &self,
+        account: &AccountId,
+        view: &AccountView,
+    ) -> Result<Credential, Error> {
+        if let Some((id, status)) = view.installation
+            && (status == ConnectionStatus::Active || !self.connecting().fallback)
         {
-            return Ok(Credential::App { id: *id, status: *status });
+            return Ok(Credential::App { id, status });
         }
-        let mut held = self.held_beside(account, installation).await?;
+        let mut held = self.held(account).await?;
         let mut choice = held.choice(self.connecting().fallback, self.now());
         if self.may_have_changed(&held, &choice) && self.look_again(account, &mut held).await {
             choice = held.choice(self.connecting().fallback, self.now());
@@ -138,14 +147,6 @@ impl Broker {
     /// All that `account` is connected with.
     pub(super) async fn held(&self, account: &AccountId) -> Result<Held, Error> {
         let installation = self.store().installation(account).await?;
-        self.held_beside(account, installation).await
-    }
-
-    async fn held_beside(
-        &self,
-        account: &AccountId,
-        installation: Option<Installation>,
-    ) -> Result<Held, Error> {
         let user = self.store().oauth_user(account).await?;
         let pat = self.store().pat(account).await?;
         Ok(Held { installation, user, pat })

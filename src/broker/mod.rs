@@ -12,7 +12,7 @@
 //! * [`commit`]: one commit to the staging branch, or to a work branch.
 //! * [`promote`]: the pull request from staging to production, or of a work branch.
 //! * [`seldom`]: what is done only so often.
-//! * [`webhooks`]: following what GitHub tells.
+//! * [`webhooks`]: following what GitHub tells. [`elsewhere`]: what another replica did counts here, too.
 //! * [`error`], [`refusal`]: how they fail; [`learn`]: what a failure tells about the account.
 
 mod access;
@@ -20,6 +20,7 @@ mod call;
 mod commit;
 mod connect;
 mod credential;
+mod elsewhere;
 mod error;
 mod learn;
 mod probe;

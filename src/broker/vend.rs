@@ -77,7 +77,7 @@ impl Broker {
             }),
         };
         // Somebody else may have taken the bound name over: callers must not clone from there.
-        let repository = granted.repository.unwrap_or(access.binding.repository);
+        let repository = granted.repository.unwrap_or_else(|| access.binding.repository.clone());
         info!(
             account = %call.account(), %repository, source = source.as_str(),
             permissions = %request.permissions, stale,

@@ -4,7 +4,7 @@
 use sea_orm::{
     ActiveValue::Set,
     Condition, DatabaseTransaction, DbBackend, DbErr, ExprTrait, Iterable, PaginatorTrait,
-    QueryOrder, Statement,
+    QueryOrder, QuerySelect, Statement,
     entity::prelude::*,
     sea_query::{Expr, Func, OnConflict},
 };
@@ -51,6 +51,7 @@ impl Store {
     /// Creates or changes the binding of a repository and returns it as it then is. It becomes the active one if
     /// `activate` says so or no other one is; `binding.active` is not looked at.
     pub async fn put_binding(&self, binding: &Binding, activate: bool) -> Result<Binding, Error> {
+        let _forget = self.views.forget_after(&binding.account);
         self.within(async {
             let row = self.binding_row(binding)?;
             let transaction = self.begin_at_home(binding.account.as_str()).await?;
@@ -113,6 +114,17 @@ impl Store {
         };
         let row = self.within(async { query.one(&self.db).await.map_err(Error::in_table(TABLE)) });
         row.await?.map(Binding::try_from).transpose()
+    }
+
+    /// At most `limit` bindings of the account, in no order.
+    pub(super) async fn some_bindings(
+        &self,
+        account: &AccountId,
+        limit: usize,
+    ) -> Result<Vec<Binding>, Error> {
+        let query = self.bindings_of(account).limit(limit as u64);
+        let rows = self.within(async { query.all(&self.db).await.map_err(Error::in_table(TABLE)) });
+        rows.await?.into_iter().map(Binding::try_from).collect()
     }
 
     /// All bindings of the account: the active one first, then by name.

@@ -48,11 +48,15 @@ pub fn check_url(url: &str) -> Result<(), Invalid> {
     parse(url).map(drop)
 }
 
-/// Connects by the URL's scheme.
-pub(super) async fn open(url: &str, settings: &Settings) -> Result<DatabaseConnection, Error> {
+/// Connects by the URL's scheme. PostgreSQL is told `name`, and keeps it with what is changed.
+pub(super) async fn open(
+    url: &str,
+    name: &str,
+    settings: &Settings,
+) -> Result<DatabaseConnection, Error> {
     match parse(url).map_err(|invalid| unusable(format!("the URL {invalid}")))? {
         Database::Sqlite(path) => sqlite(path, settings).await,
-        Database::Postgres(options) => postgres(*options, settings).await,
+        Database::Postgres(options) => postgres(*options, name, settings).await,
     }
 }
 
@@ -78,9 +82,10 @@ async fn sqlite(path: &str, settings: &Settings) -> Result<DatabaseConnection, E
 
 async fn postgres(
     options: PgConnectOptions,
+    name: &str,
     settings: &Settings,
 ) -> Result<DatabaseConnection, Error> {
-    let options = options.application_name("ghbroker").disable_statement_logging();
+    let options = options.application_name(name).disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(settings.max_connections)
         .acquire_timeout(settings.acquire_timeout)

@@ -58,15 +58,6 @@ pub struct Claimed {
     pub attempt: u32,
 }
 
-/// A delivery that was followed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Finished {
-    /// GitHub's id of the delivery, with the App's before it where several Apps of a host are told.
-    pub id: String,
-    /// The accounts that it was about.
-    pub accounts: Vec<AccountId>,
-}
-
 impl Store {
     /// Stores a delivery to be worked on; false if it was seen before.
     pub async fn take_delivery(
@@ -131,7 +122,7 @@ impl Store {
             .await
     }
 
-    /// Records that a delivery was followed, and for which accounts.
+    /// Records that a delivery was followed, and for which accounts, so that people can see it.
     pub async fn finish_delivery(
         &self,
         delivery: &Claimed,
@@ -144,18 +135,6 @@ impl Store {
         let update =
             self.end(delivery, DONE, now).col_expr(Column::Accounts, Expr::value(accounts));
         self.update_delivery(update).await
-    }
-
-    /// What other processes have followed since then, as far as it was about accounts.
-    pub async fn followed_elsewhere(&self, since: OffsetDateTime) -> Result<Vec<Finished>, Error> {
-        let query = Entity::find()
-            .filter(self.is_our_delivery())
-            .filter(Column::FinishedAt.gte(stored(since)))
-            .filter(Column::State.eq(DONE))
-            .filter(Column::Accounts.ne(NO_ACCOUNTS))
-            .filter(Column::Claim.ne(self.replica.to_string()));
-        let rows = self.within(async { query.all(&self.db).await.map_err(Error::in_table(TABLE)) });
-        rows.await?.into_iter().map(finished).collect()
     }
 
     /// Records that a delivery is not tried again.
@@ -243,11 +222,4 @@ fn claimed(row: Model) -> Result<Claimed, Error> {
         attempt: u32::try_from(row.attempts).unwrap_or(u32::MAX).saturating_add(1),
         id: row.delivery_id,
     })
-}
-
-fn finished(row: Model) -> Result<Finished, Error> {
-    let corrupt = || Error::corrupt(TABLE, "accounts");
-    let accounts: Vec<String> = serde_json::from_str(&row.accounts).map_err(|_| corrupt())?;
-    let accounts = accounts.iter().map(|account| account.parse().map_err(|_| corrupt()));
-    Ok(Finished { id: row.delivery_id, accounts: accounts.collect::<Result<_, _>>()? })
 }

@@ -51,6 +51,7 @@ impl Store {
         after: &Installation,
         now: OffsetDateTime,
     ) -> Result<bool, Error> {
+        let _forget = self.views.forget_after(&before.account);
         self.within(async {
             let followed = self.follow(before, after, now).await;
             followed.map_err(Error::in_table(installations::TABLE))
@@ -93,6 +94,7 @@ impl Store {
         seen: SeenRepository<'_>,
     ) -> Result<Vec<AccountId>, Error> {
         use bindings::Column;
+        let forget = self.views.forget_all_after();
         let in_table = Error::in_table(bindings::TABLE);
         let of_it = Condition::all()
             .add(Column::Host.eq(&self.settings.github_host))
@@ -109,15 +111,18 @@ impl Store {
             let older = Column::SeenAt.is_null().or(Column::SeenAt.lte(at));
             update = update.filter(older).col_expr(Column::SeenAt, Expr::value(at));
         }
-        self.within(async {
+        let followed = self.within(async {
             update.exec(&self.db).await.map_err(&in_table)?;
             let accounts = bindings::Entity::find().select_only().column(Column::Account);
             let accounts: Vec<String> =
                 accounts.filter(of_it).into_tuple().all(&self.db).await.map_err(&in_table)?;
             let corrupt = |_| Error::corrupt(bindings::TABLE, "account");
-            accounts.iter().map(|account| account.parse().map_err(corrupt)).collect()
-        })
-        .await
+            let accounts = accounts.iter().map(|account| account.parse().map_err(corrupt));
+            accounts.collect::<Result<Vec<_>, _>>()
+        });
+        let accounts = followed.await?;
+        forget.only(&accounts);
+        Ok(accounts)
     }
 }
 

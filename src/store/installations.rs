@@ -55,12 +55,14 @@ impl Store {
     /// Binds an installation to its account in place of any other one. [`Error::InstallationTaken`] if it is
     /// another account's, which the database decides, so that of two at once exactly one wins.
     pub async fn bind_installation(&self, installation: &Installation) -> Result<(), Error> {
+        let _forget = self.views.forget_after(&installation.account);
         self.put_installation(&installation.account, self.row_of(installation), Condition::all())
             .await
     }
 
     /// Binds an installation to its account if that waits for one; says whether. Errors as above.
     pub async fn bind_awaited(&self, installation: &Installation) -> Result<bool, Error> {
+        let _forget = self.views.forget_after(&installation.account);
         let update = Entity::update_many()
             .set(self.row_of(installation))
             .filter(Column::Account.eq(installation.account.as_str()))
@@ -93,6 +95,7 @@ impl Store {
 
     /// Records that an account waits for its installation, unless it has one at this site that was not revoked.
     pub async fn await_installation(&self, awaited: &Awaited) -> Result<(), Error> {
+        let _forget = self.views.forget_after(&awaited.account);
         let column = |column: Column| Expr::col((Entity, column));
         let none = Condition::any()
             .add(column(Column::InstallationId).is_null())
@@ -155,6 +158,7 @@ impl Store {
         account: &AccountId,
         enabled: bool,
     ) -> Result<bool, Error> {
+        let _forget = self.views.forget_after(account);
         let update = Entity::update_many()
             .filter(Column::Account.eq(account.as_str()))
             .filter(self.is_ours())
@@ -204,7 +208,8 @@ impl Store {
         .await
     }
 
-    /// Records the state that an installation was seen in, if the account still has that installation; says whether.
+    /// Records the state that an installation was seen in, if the account still has that installation and it was in another
+    /// one; says whether. What is no change is not told to others, either: a refusal is seen again and again.
     pub async fn set_installation_status(
         &self,
         account: &AccountId,
@@ -212,10 +217,12 @@ impl Store {
         status: ConnectionStatus,
         now: OffsetDateTime,
     ) -> Result<bool, Error> {
+        let _forget = self.views.forget_after(account);
         let update = Entity::update_many()
             .filter(Column::Account.eq(account.as_str()))
             .filter(self.is_ours())
             .filter(Column::InstallationId.eq(id.0))
+            .filter(Column::Status.ne(status.as_str()))
             .col_expr(Column::Status, Expr::value(status.as_str()))
             .col_expr(Column::UpdatedAt, Expr::value(stored(now)));
         let done = async { update.exec(&self.db).await.map_err(Error::in_table(TABLE)) };

@@ -8,6 +8,7 @@
 mod accounts;
 mod attempts;
 mod bindings;
+mod changes;
 mod connect;
 mod deliveries;
 mod disconnect;
@@ -19,6 +20,8 @@ mod oauth_users;
 mod pats;
 mod requests;
 mod schema;
+mod view;
+mod views;
 
 use std::{fmt, future::Future, iter, sync::Arc, time::Duration};
 
@@ -30,8 +33,9 @@ use time::{OffsetDateTime, UtcOffset};
 use uuid::Uuid;
 
 pub use attempts::{StoredAttempt, VERIFIER_COLUMN, VERIFIER_TABLE};
+pub use changes::Heeded;
 pub use connect::check_url;
-pub use deliveries::{CLAIM_LIFE, Claimed, DELIVERY_LIFE, Finished};
+pub use deliveries::{CLAIM_LIFE, Claimed, DELIVERY_LIFE};
 pub use disconnect::Deleted;
 pub use error::Error;
 pub use follow::SeenRepository;
@@ -39,6 +43,8 @@ pub use homes::Home;
 pub use oauth_users::{USER_TOKENS_COLUMN, USER_TOKENS_TABLE};
 pub use pats::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE};
 pub use requests::{Begin, HeldRequest, REQUEST_LIFE, TAKEOVER_AFTER};
+pub use view::AccountView;
+use views::Views;
 
 /// How the store connects, and which installations are its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,16 +86,19 @@ impl Settings {
 pub struct Store {
     db: DatabaseConnection,
     settings: Arc<Settings>,
-    /// Tells what this process has claimed from what others have.
+    /// Tells what this process has claimed, or written, from what others have.
     replica: Uuid,
+    /// What is known of accounts without asking the database.
+    views: Arc<Views>,
 }
 
 impl Store {
     /// Connects to `sqlite://PATH` (the file is made, readable by its owner only) or `postgres://...`.
     /// The schema is not touched: see [`Store::migrate`].
     pub async fn connect(url: &str, settings: Settings) -> Result<Self, Error> {
-        let db = connect::open(url, &settings).await?;
-        Ok(Self { db, settings: Arc::new(settings), replica: Uuid::now_v7() })
+        let (replica, views) = (Uuid::now_v7(), Arc::new(Views::new()));
+        let db = connect::open(url, &name(replica), &settings).await?;
+        Ok(Self { db, settings: Arc::new(settings), replica, views })
     }
 
     /// The same database as another site sees it.
@@ -122,6 +131,11 @@ impl Store {
         self.db.begin_with_options(options).await
     }
 
+    /// What its connections go by at the database.
+    fn name(&self) -> String {
+        name(self.replica)
+    }
+
     /// Bounds a call's time, also where the server has vanished without a word.
     async fn within<T>(
         &self,
@@ -139,6 +153,11 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Store({:?})", self.db.get_database_backend())
     }
+}
+
+/// Short enough for PostgreSQL, which cuts off what is longer than 63 bytes.
+fn name(replica: Uuid) -> String {
+    format!("ghbroker {replica}")
 }
 
 /// A time as both databases keep it.

@@ -41,6 +41,7 @@ mod postgres;
 mod promote;
 mod quotas;
 mod refusals;
+mod replicas;
 mod repositories;
 mod sandbox;
 mod schemas;

@@ -1,6 +1,7 @@
 //! The store, every test on both databases.
 
 mod bindings;
+mod changes;
 mod deliveries;
 mod disconnect;
 mod installations;

@@ -1,10 +1,12 @@
 //! Undoing the connection of an account.
 
+use std::sync::Arc;
+
 use futures_util::{StreamExt, stream};
 use tracing::{info, warn};
 
 use crate::{
-    broker::{Broker, Call, error::Error},
+    broker::{Broker, Call, error::Error, tokens::CachedToken},
     domain::AccountId,
     store::Deleted,
 };
@@ -46,7 +48,16 @@ impl Broker {
     /// Ends at GitHub the installation tokens that are cached for an account; says how many.
     pub(super) async fn revoke_cached(&self, account: &AccountId) -> usize {
         let cached = self.inner.tokens.purge(account);
-        stream::iter(cached)
+        self.revoke(account, cached).await
+    }
+
+    /// Ends tokens of an account at GitHub; says how many.
+    pub(in crate::broker) async fn revoke(
+        &self,
+        account: &AccountId,
+        tokens: Vec<Arc<CachedToken>>,
+    ) -> usize {
+        stream::iter(tokens)
             .map(async |cached| match self.github().revoke(&cached.token).await {
                 Ok(()) => true,
                 Err(error) => {

@@ -1,13 +1,12 @@
 //! What GitHub tells by its webhooks: taken at once, followed afterwards, so that the accounts' state is as GitHub has it.
 //!
 //! * [`work`]: takes stored deliveries, one replica each, until they are done.
-//! * [`apply`]: what each event does. [`elsewhere`]: what another replica did counts here, too.
+//! * [`apply`]: what each event does.
 //!
 //! A delivery is a hint to look: what is so is asked of GitHub. So it does no harm that deliveries come twice, late, or in
 //! another order. What is lost is learned with the next token (see [`super::learn`]).
 
 mod apply;
-mod elsewhere;
 mod work;
 
 use super::{Broker, error::Error};

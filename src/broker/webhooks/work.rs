@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often the database is asked for what another replica took in, or what is due again.
-pub(super) const POLL_EVERY: Duration = Duration::from_secs(5);
+const POLL_EVERY: Duration = Duration::from_secs(5);
 /// Deliveries at once in this process: one that waits for GitHub does not keep the next from being done.
 const AT_ONCE: usize = 8;
 /// The first try after a failure is after this time, each later one after twice the time before.

@@ -6,7 +6,7 @@ use ghbroker::{
         ConnectionStatus, Installation, InstallationId, RepoId, RepoName, RepositoryState,
         WebhookChange, WebhookEvent, WebhookEventName,
     },
-    store::{CLAIM_LIFE, Claimed, DELIVERY_LIFE, Finished, SeenRepository, Settings, Store},
+    store::{CLAIM_LIFE, Claimed, DELIVERY_LIFE, SeenRepository, Settings, Store},
 };
 use time::Duration;
 
@@ -18,7 +18,6 @@ on_both!(
     what_is_claimed_comes_back_when_its_time_is_up,
     what_another_has_claimed_is_its_own,
     finished_ones_are_forgotten_and_waiting_ones_kept,
-    what_is_followed_is_seen_elsewhere,
     another_host_is_another_world,
     an_installation_is_followed_if_it_is_as_it_was,
     the_bindings_follow_their_owner,
@@ -111,25 +110,6 @@ async fn finished_ones_are_forgotten_and_waiting_ones_kept(db: Db) {
     assert_eq!(prune(NOW + DELIVERY_LIFE + Duration::seconds(1)).await, 2);
     assert!(!store.take_delivery("waiting", &event(1), NOW).await.unwrap());
     assert!(store.take_delivery("done", &event(1), NOW).await.unwrap());
-}
-
-async fn what_is_followed_is_seen_elsewhere(db: Db) {
-    let (store, other) = (db.store().await, db.connect().await);
-    let accounts = [account("a"), account("b")];
-    for (id, accounts) in [("about two", &accounts[..]), ("about none", &[])] {
-        store.take_delivery(id, &event(1), NOW).await.unwrap();
-        let claimed = claim(&store).await.unwrap();
-        assert_eq!(other.followed_elsewhere(NOW).await.unwrap().len(), 0, "not yet");
-        store.finish_delivery(&claimed, accounts, NOW).await.unwrap();
-        if !accounts.is_empty() {
-            let seen = Finished { id: id.into(), accounts: accounts.to_vec() };
-            assert_eq!(other.followed_elsewhere(NOW).await.unwrap(), [seen]);
-        }
-        assert_eq!(store.followed_elsewhere(NOW).await.unwrap(), [], "it did that itself");
-        let later = NOW + Duration::seconds(1);
-        assert_eq!(other.followed_elsewhere(later).await.unwrap(), []);
-        other.prune_deliveries(later).await.unwrap();
-    }
 }
 
 async fn another_host_is_another_world(db: Db) {

@@ -118,6 +118,7 @@ async fn status_follows_the_installation(db: Db) {
     assert!(!set("a", 2).await);
     assert!(!set("c", 1).await);
     assert!(set("a", 1).await);
+    assert!(!set("a", 1).await, "it is so already");
     let status =
         async |owner: &str| store.installation(&account(owner)).await.unwrap().unwrap().status;
     assert_eq!(status("a").await, suspended);

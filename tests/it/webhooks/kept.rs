@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use ghbroker::proto::{ConnectionStatus, GetRepoTokenRequest};
+use ghbroker::proto::ConnectionStatus;
 use github_sim::{Effect, Fault, Gate};
 use reqwest::StatusCode;
-use tonic::Code;
 
 use super::{Delivery, LOOK, deliveries, events, status, until_status};
-use crate::harness::{ACCOUNT, INSTALLATION, World, status::assert_reason};
+use crate::harness::{INSTALLATION, World};
 
 /// After this what a process that died was about is anybody's.
 const CLAIM: Duration = Duration::from_secs(2 * 60);
@@ -70,21 +69,6 @@ async fn of_two_replicas_one_does_the_work() {
     };
     world.until(done).await;
     assert_eq!(world.sim.count(LOOK), before + 20);
-}
-
-#[tokio::test]
-async fn what_one_replica_follows_counts_on_the_other() {
-    let world = World::connected().await;
-    let replica = world.replica().await;
-    let request = GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
-    let ask = async || replica.broker.clone().get_repo_token(request.clone()).await;
-    ask().await.unwrap();
-    world.sim.uninstall(INSTALLATION as u64);
-    super::follow(&world, &Delivery::installation("deleted")).await;
-    ask().await.expect("it has that token still");
-    world.advance(Duration::from_secs(5));
-    let refused = world.until(async || ask().await.err()).await;
-    assert_reason(&refused, Code::FailedPrecondition, "INSTALLATION_GONE");
 }
 
 #[tokio::test]
@@ -161,4 +145,30 @@ async fn it_is_forgotten_after_a_week() {
     };
     world.until(forgotten).await;
     assert_eq!(deliveries(&world, "accepted").await, 2);
+}
+
+/// Replicas do not share SQLite.
+mod postgres {
+    use ghbroker::proto::GetRepoTokenRequest;
+    use tonic::Code;
+
+    use super::*;
+    use crate::harness::{ACCOUNT, REPO, status::assert_reason};
+
+    #[tokio::test]
+    async fn what_one_replica_follows_counts_on_the_other() {
+        let mut world = World::start_on_postgres().await;
+        world.register(ACCOUNT, INSTALLATION).await;
+        world.configure(ACCOUNT, REPO).await;
+        let replica = world.replica().await;
+        let request = GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
+        let ask = async || replica.broker.clone().get_repo_token(request.clone()).await;
+        ask().await.unwrap();
+        world.sim.uninstall(INSTALLATION as u64);
+        super::super::follow(&world, &Delivery::installation("deleted")).await;
+        ask().await.expect("it has that token still");
+        world.advance(Duration::from_secs(5));
+        let refused = world.until(async || ask().await.err()).await;
+        assert_reason(&refused, Code::FailedPrecondition, "INSTALLATION_GONE");
+    }
 }
