@@ -107,7 +107,8 @@ impl Store {
         let (github_host, github_app) = (github_host.to_owned(), github_app.to_owned());
         let limits = Settings::clone(&self.settings);
         let settings = Settings { github_host, github_app, former_apps, ..limits };
-        Self { settings: Arc::new(settings), ..self.clone() }
+        let views = Arc::new(Views::new());
+        Self { settings: Arc::new(settings), views, ..self.clone() }
     }
 
     /// The site that this is the view of.
