@@ -20,9 +20,10 @@ mod serve;
 mod signal;
 mod sites;
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 use secrecy::ExposeSecret;
 use tokio::{sync::watch, task::JoinSet};
 use tracing::{info, warn};
@@ -36,7 +37,7 @@ pub use signal::until_signal;
 use crate::{
     audit::Audit,
     auth::Authenticator,
-    broker::{Parts, keep_users_fresh, tokens},
+    broker::{Broker, Parts, Sites, keep_users_fresh, tokens},
     config::{self, Config},
     domain::{Clock, Policy, SiteName},
     http,
@@ -44,6 +45,9 @@ use crate::{
     rpc::{self, Guard},
     store::{Settings, Store},
 };
+
+/// Ending tokens may take this long: with the grace before it less than Kubernetes' 30 s until it kills.
+const REVOKE_FOR: Duration = Duration::from_secs(4);
 
 /// Brings the schema up to date.
 pub async fn migrate(config: &Config) -> Result<(), Error> {
@@ -142,10 +146,25 @@ pub async fn run(
     health::ready(&reporter, false).await;
     stop.send_replace(true);
     let result = drain(servers, guard.idle()).await;
+    if config.revoke_on_shutdown {
+        revoke_tokens(&sites).await;
+    }
     if let Err(error) = audit.close().await {
         warn!(%error, "the end of the audit may be missing");
     }
     ended_early.and(result)
+}
+
+/// Ends all cached tokens at GitHub, as far as there is time.
+async fn revoke_tokens(sites: &Sites) {
+    let all = join_all(sites.all().map(Broker::revoke_all));
+    match tokio::time::timeout(REVOKE_FOR, all).await {
+        Ok(revoked) => info!(revoked = revoked.iter().sum::<usize>(), "cached tokens are ended"),
+        Err(_) => warn!(
+            "not all cached tokens could be ended within {} s; they end by themselves within the hour",
+            REVOKE_FOR.as_secs()
+        ),
+    }
 }
 
 /// Opens the database and brings its schema up to date.

@@ -47,6 +47,7 @@ pub(super) fn check(flags: &Flags, file: File) -> Result<Config, Mistakes> {
     let sites = checker.further_sites();
     checker.told_apart(default_site.iter().chain(&sites));
     let connecting = checker.connecting();
+    let revoke_on_shutdown = checker.file.switch("tokens.revoke_on_shutdown").unwrap_or(false);
     let commit_trailers = checker.file.switch("commits.trailers").unwrap_or(false);
     let log = checker.log();
 
@@ -66,6 +67,7 @@ pub(super) fn check(flags: &Flags, file: File) -> Result<Config, Mistakes> {
                 audit,
                 limits,
                 connecting,
+                revoke_on_shutdown,
                 commit_trailers,
                 database_url,
                 keys,

@@ -60,6 +60,8 @@ pub struct Config {
     pub connecting: Connecting,
     /// True if commits say at their end who asked for them.
     pub commit_trailers: bool,
+    /// True if cached installation tokens are ended at GitHub when the broker stops.
+    pub revoke_on_shutdown: bool,
     /// The database's URL, which may carry a password.
     pub database_url: SecretString,
     /// Keys that seal secrets at rest.

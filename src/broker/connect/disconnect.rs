@@ -46,13 +46,25 @@ impl Broker {
     }
 
     /// Ends at GitHub the installation tokens that are cached for an account; says how many.
-    pub(super) async fn revoke_cached(&self, account: &AccountId) -> usize {
+    pub(in crate::broker) async fn revoke_cached(&self, account: &AccountId) -> usize {
         let cached = self.inner.tokens.purge(account);
         self.revoke(account, cached).await
     }
 
+    /// Ends at GitHub all installation tokens that are cached for anybody; says how many.
+    pub async fn revoke_all(&self) -> usize {
+        let all = self.inner.tokens.purge_all();
+        let accounts = all
+            .into_iter()
+            .map(|(account, cached)| async move { self.revoke(&account, cached).await });
+        stream::iter(accounts)
+            .buffer_unordered(REVOKE_AT_ONCE)
+            .fold(0, async |all, of| all + of)
+            .await
+    }
+
     /// Ends tokens of an account at GitHub; says how many.
-    pub(in crate::broker) async fn revoke(
+    async fn revoke(
         &self,
         account: &AccountId,
         tokens: Vec<Arc<CachedToken>>,

@@ -245,10 +245,26 @@ impl<S: Source> TokenCache<S> {
         scopes.values().flat_map(|entry| entry.retire()).collect()
     }
 
-    /// Forgets everything, and gives back the tokens.
-    pub fn purge_all(&self) -> Vec<Arc<CachedToken>> {
+    /// Forgets everything, and gives back each account's tokens.
+    pub fn purge_all(&self) -> Vec<(AccountId, Vec<Arc<CachedToken>>)> {
         let accounts: Vec<_> = self.inner.accounts.iter().map(|of| of.key().clone()).collect();
-        accounts.iter().flat_map(|account| self.purge(account)).collect()
+        let purged = |account: AccountId| (account.clone(), self.purge(&account));
+        accounts.into_iter().map(purged).collect()
+    }
+
+    /// Whether anything is kept of an account.
+    pub fn knows(&self, account: &AccountId) -> bool {
+        self.inner.accounts.contains_key(account)
+    }
+
+    /// Forgets the tokens of an account that are not of this installation.
+    pub fn keep_only(&self, account: &AccountId, id: InstallationId) {
+        let now = self.now();
+        for (scope, entry) in self.entries(account) {
+            if scope.installation != id {
+                entry.evict(now);
+            }
+        }
     }
 
     /// Whether a call for `key` would be answered at once.

@@ -83,7 +83,10 @@ impl Broker {
     }
 
     /// Tokens live through a new name of their repository: what is stored has it by now.
-    async fn take_over_names(&self, account: &AccountId) -> Result<(), Error> {
+    pub(in crate::broker) async fn take_over_names(
+        &self,
+        account: &AccountId,
+    ) -> Result<(), Error> {
         for binding in self.store().bindings(account).await? {
             self.inner.tokens.rename(account, binding.repository_id, &binding.repository);
         }

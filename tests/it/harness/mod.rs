@@ -626,6 +626,7 @@ pub fn config_at(urls: &Urls, database_url: &str) -> Config {
         limits: Default::default(),
         connecting: Default::default(),
         commit_trailers: false,
+        revoke_on_shutdown: false,
         database_url: database_url.to_owned().into(),
         keys: KeySet::new(kek, Vec::new()),
         github: Settings {

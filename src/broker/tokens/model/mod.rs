@@ -166,7 +166,7 @@ impl World {
 
     /// Every token that was minted is in the cache, was given back, or was ended: none is forgotten.
     fn none_is_lost(&self, mut known: Vec<Arc<CachedToken>>) {
-        known.extend(self.cache.purge_all());
+        known.extend(self.cache.purge_all().into_iter().flat_map(|(_, tokens)| tokens));
         let mut all = self.mint.0.ended.lock().unwrap().clone();
         all.extend(known.iter().map(|token| token.token.expose().to_owned()));
         let minted: BTreeSet<_> = (0..self.mints()).map(|number| format!("ghs_{number}")).collect();
