@@ -47,7 +47,7 @@ impl Store {
     pub async fn installation(&self, account: &AccountId) -> Result<Option<Installation>, Error> {
         let query = Entity::find()
             .filter(Column::Account.eq(account.as_str()))
-            .filter(Column::Host.eq(&self.settings.github_host));
+            .filter(self.is_ours());
         let row = self.within(async { query.one(&self.db).await.map_err(Error::in_table(TABLE)) });
         row.await?.map(Installation::try_from).transpose()
     }
