@@ -4,6 +4,7 @@ mod bindings;
 mod changes;
 mod deliveries;
 mod disconnect;
+mod homes;
 mod installations;
 mod oauth_users;
 mod pats;
@@ -40,8 +41,15 @@ macro_rules! on_both {
 pub(crate) use on_both;
 
 /// Those with an account in each row.
-const TABLES: [&str; 6] =
-    ["installations", "pats", "oauth_users", "connect_attempts", "bindings", "commit_requests"];
+const TABLES: [&str; 7] = [
+    "installations",
+    "pats",
+    "oauth_users",
+    "connect_attempts",
+    "bindings",
+    "commit_requests",
+    "homes",
+];
 const NOW: OffsetDateTime = datetime!(2026-11-20 12:00:00 UTC);
 
 /// An empty database of a test's own.

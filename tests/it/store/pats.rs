@@ -49,8 +49,11 @@ async fn another_hosts_tokens_are_not_seen(db: Db) {
     let elsewhere = Store::connect(&db.url, elsewhere).await.unwrap();
     store.put_pat(&pat("a"), &sealed("r1")).await.unwrap();
     assert_eq!(elsewhere.pat(&account("a")).await.unwrap(), None);
+    let refused = elsewhere.put_pat(&pat("a"), &sealed("r2")).await.unwrap_err();
+    assert_eq!(refused, Error::ConnectedElsewhere);
+    store.disconnect(&account("a")).await.unwrap();
     elsewhere.put_pat(&pat("a"), &sealed("r2")).await.unwrap();
-    assert_eq!(store.pat(&account("a")).await.unwrap(), None, "an account has one");
+    assert_eq!(store.pat(&account("a")).await.unwrap(), None);
 }
 
 async fn status_follows_the_row(db: Db) {
