@@ -42,6 +42,7 @@ mod promote;
 mod quotas;
 mod refusals;
 mod replicas;
+mod renewal;
 mod repositories;
 mod sandbox;
 mod schemas;

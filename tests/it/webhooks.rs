@@ -29,7 +29,7 @@ pub struct Delivery {
 
 impl Delivery {
     /// With an id of its own.
-    fn new(event: &str, body: &Value) -> Self {
+    pub fn new(event: &str, body: &Value) -> Self {
         Self {
             id: uuid::Uuid::now_v7().to_string(),
             event: event.into(),
@@ -52,7 +52,7 @@ impl Delivery {
         Self::new("installation", &json!({"action": action, "installation": installation}))
     }
 
-    fn repository(world: &World, action: &str, name: &str, updated_at: &str) -> Self {
+    pub fn repository(world: &World, action: &str, name: &str, updated_at: &str) -> Self {
         let repository = json!({
             "id": world.sim.repository_id(name), "full_name": name, "archived": action == "archived",
             "updated_at": updated_at,
@@ -119,7 +119,7 @@ async fn events(world: &World, event: &str, outcome: &str) -> u64 {
 }
 
 /// Sends one and waits until it is followed.
-async fn follow(world: &World, delivery: &Delivery) {
+pub async fn follow(world: &World, delivery: &Delivery) {
     let before = events(world, &delivery.event, "done").await;
     delivery.taken(&world.http).await;
     world
