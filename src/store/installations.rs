@@ -45,9 +45,8 @@ const REGISTERED_AT: &str = "CASE WHEN installations.host = excluded.host \
 impl Store {
     /// The account's installation of this store's App.
     pub async fn installation(&self, account: &AccountId) -> Result<Option<Installation>, Error> {
-        let query = Entity::find()
-            .filter(Column::Account.eq(account.as_str()))
-            .filter(self.is_ours());
+        let query =
+            Entity::find().filter(Column::Account.eq(account.as_str())).filter(self.is_ours());
         let row = self.within(async { query.one(&self.db).await.map_err(Error::in_table(TABLE)) });
         row.await?.map(Installation::try_from).transpose()
     }

@@ -124,7 +124,9 @@ async fn a_suspended_installation_is_asked_for_once_for_all_of_its_keys() {
     for permissions in [[("issues", "read")], [("pull_requests", "read")], [("contents", "read")]] {
         let request = GetRepoTokenRequest {
             account: ACCOUNT.into(),
-            permissions: permissions.map(|(name, level)| (name.to_owned(), level.to_owned())).into(),
+            permissions: permissions
+                .map(|(name, level)| (name.to_owned(), level.to_owned()))
+                .into(),
             ..Default::default()
         };
         let refused = world.get_repo_token(request).await.unwrap_err();

@@ -64,11 +64,7 @@ impl Broker {
     }
 
     /// Ends tokens of an account at GitHub; says how many.
-    async fn revoke(
-        &self,
-        account: &AccountId,
-        tokens: Vec<Arc<CachedToken>>,
-    ) -> usize {
+    async fn revoke(&self, account: &AccountId, tokens: Vec<Arc<CachedToken>>) -> usize {
         stream::iter(tokens)
             .map(async |cached| match self.github().revoke(&cached.token).await {
                 Ok(()) => true,

@@ -131,6 +131,7 @@ async fn day(seed: u64, weather: Weather) -> Fake {
 }
 
 /// Runs `check` with many seeds, and says which one failed.
+#[allow(clippy::disallowed_methods, reason = "how long it runs is asked for by whoever runs it")]
 fn seeds(check: impl Fn(u64)) {
     let count = std::env::var("GHBROKER_SEEDS").ok().and_then(|count| count.parse().ok());
     for seed in 0..count.unwrap_or(SEEDS) {

@@ -1,6 +1,7 @@
 //! The same engine, with shuttle's scheduler under it.
 
 #![allow(clippy::duplicate_mod, reason = "the code itself is to run under another scheduler")]
+#![allow(dead_code, reason = "not all of it is part of a story here")]
 
 #[path = "../cache.rs"]
 mod cache;
