@@ -5,7 +5,7 @@ use url::Url;
 
 use super::{
     GitHub, below,
-    call::{Answer, Call},
+    call::{Answer, Call, Credential},
     error::{Error, Kind, Result},
     wire::{or_default, permissions},
 };
@@ -45,7 +45,7 @@ impl GitHub {
     /// An installation. `NotFound`: uninstalled, or another App's.
     pub async fn installation(&self, id: InstallationId) -> Result<Installation> {
         let url = self.route(["app", "installations", &id.to_string()]);
-        let call = Call::get("/app/installations/{installation_id}", url);
+        let call = Call::get("/app/installations/{installation_id}", url).of_installation(id);
         let found: Installation =
             self.send_as_app(call).await?.read::<InstallationJson>()?.try_into()?;
         if found.id != id {
@@ -83,9 +83,9 @@ impl GitHub {
         let signer = self.inner.signer.as_ref().ok_or_else(no_app)?;
         let clock = &self.inner.clock;
         let signed = signer.jwt(clock)?;
-        match self.send(&call, Some(&signed.jwt)).await {
+        match self.send(&call, Credential::App(&signed.jwt)).await {
             Err(refused) if signer.renew_after(&signed, &refused, clock) => {
-                self.send(&call, Some(&signer.jwt(clock)?.jwt)).await
+                self.send(&call, Credential::App(&signer.jwt(clock)?.jwt)).await
             }
             result => result,
         }

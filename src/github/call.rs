@@ -9,18 +9,30 @@ use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::error::{Error, Kind, Result};
-use crate::domain::Token;
+use super::{
+    error::{Error, Kind, Result},
+    payer::Payer,
+};
+use crate::domain::{InstallationId, Token};
 
 /// What a request proves itself by.
 #[derive(Clone, Copy)]
 pub(super) enum Credential<'a> {
     /// By nothing: what is in the body is enough.
     Nothing,
+    /// By the App's JWT.
+    App(&'a Token),
     /// By a token.
     Bearer(&'a Token),
     /// By client id and secret, in base64.
     Basic(&'a Token),
+    /// As git does: by a token behind a name, in base64.
+    Git {
+        /// The two together.
+        pair: &'a Token,
+        /// The token.
+        token: &'a Token,
+    },
 }
 
 impl Credential<'_> {
@@ -28,7 +40,8 @@ impl Credential<'_> {
     pub(super) fn secret(&self) -> &str {
         match self {
             Self::Nothing => "",
-            Self::Bearer(secret) | Self::Basic(secret) => secret.expose(),
+            Self::App(secret) | Self::Bearer(secret) | Self::Basic(secret) => secret.expose(),
+            Self::Git { pair, .. } => pair.expose(),
         }
     }
 
@@ -36,8 +49,8 @@ impl Credential<'_> {
     pub(super) fn header(&self) -> Result<Option<HeaderValue>> {
         let scheme = match self {
             Self::Nothing => return Ok(None),
-            Self::Bearer(_) => "Bearer",
-            Self::Basic(_) => "Basic",
+            Self::App(_) | Self::Bearer(_) => "Bearer",
+            Self::Basic(_) | Self::Git { .. } => "Basic",
         };
         let text = Zeroizing::new(format!("{scheme} {}", self.secret()));
         let mut value = HeaderValue::try_from(text.as_str()).map_err(|_| {
@@ -72,6 +85,10 @@ pub(super) struct Call {
     pub(super) api: bool,
     /// True if the body of its answer is not read: that it succeeds is the answer.
     pub(super) unread: bool,
+    /// The installation that the App does it for.
+    pub(super) of_installation: Option<InstallationId>,
+    /// True if it makes a token, of which GitHub makes only so many a minute.
+    pub(super) mints: bool,
 }
 
 #[derive(Clone)]
@@ -117,7 +134,19 @@ impl Call {
             follows: false,
             api: true,
             unread: false,
+            of_installation: None,
+            mints: false,
         }
+    }
+
+    /// Done by the App for an installation.
+    pub(super) fn of_installation(self, id: InstallationId) -> Self {
+        Self { of_installation: Some(id), ..self }
+    }
+
+    /// Makes a token of an installation.
+    pub(super) fn minting(self, id: InstallationId) -> Self {
+        Self { mints: true, ..self.of_installation(id) }
     }
 
     /// With a JSON body. `size` is about how long it will be, so that large ones are not moved while they grow.
@@ -174,6 +203,8 @@ impl Call {
 
 /// GitHub's answer of success.
 pub(super) struct Answer {
+    /// Whose quota it was counted in.
+    pub(super) payer: Payer,
     pub(super) route: &'static str,
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
@@ -213,6 +244,7 @@ mod tests {
             id: u64,
         }
         let answer = Answer {
+            payer: Payer::Nobody,
             route: "GET /x",
             status: 200,
             headers: [(

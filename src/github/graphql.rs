@@ -100,7 +100,9 @@ impl GitHub {
         if errors.is_empty() {
             said.message = format!("the answer to {} has neither data nor errors", answer.route);
         }
-        Error::answered(kind, answer.status, &answer.headers, said, self.inner.clock.now())
+        let error =
+            Error::answered(kind, answer.status, &answer.headers, said, self.inner.clock.now());
+        self.heed_limit(&answer.payer, error)
     }
 }
 

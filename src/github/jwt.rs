@@ -1,17 +1,15 @@
-//! The App's JWT, and GitHub's clock by which it is judged.
+//! The App's JWT.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::{Mutex, PoisonError};
 
 use time::{Duration, OffsetDateTime};
 
 use super::{
+    clock::GitHubClock,
     error::{Error, Kind, Result},
     settings::AppIdentity,
 };
-use crate::domain::{Clock, Token};
+use crate::domain::Token;
 
 /// GitHub advises to date a JWT back by a minute, against clocks that differ.
 const BACKDATED: Duration = Duration::seconds(60);
@@ -21,39 +19,6 @@ const LIFE: Duration = Duration::seconds(540);
 const MARGIN: Duration = Duration::seconds(60);
 /// How much the offset may change before a refused JWT is worth signing anew.
 const NOTABLE_SKEW: Duration = Duration::seconds(30);
-
-/// GitHub's clock: ours, corrected by what its answers say.
-pub(super) struct GitHubClock {
-    ours: Arc<dyn Clock>,
-    offset_seconds: AtomicI64,
-}
-
-impl GitHubClock {
-    pub(super) fn new(ours: Arc<dyn Clock>) -> Self {
-        Self { ours, offset_seconds: AtomicI64::new(0) }
-    }
-
-    /// The time by our own clock.
-    pub(super) fn ours(&self) -> OffsetDateTime {
-        self.ours.now()
-    }
-
-    /// The time by GitHub's clock.
-    pub(super) fn now(&self) -> OffsetDateTime {
-        self.ours.now().saturating_add(self.offset())
-    }
-
-    /// How far GitHub's clock is ahead of ours.
-    pub(super) fn offset(&self) -> Duration {
-        Duration::seconds(self.offset_seconds.load(Ordering::Relaxed))
-    }
-
-    /// Takes note of the date of an answer that has just come.
-    pub(super) fn learn(&self, date: OffsetDateTime) {
-        let offset = (date - self.ours.now()).whole_seconds();
-        self.offset_seconds.store(offset, Ordering::Relaxed);
-    }
-}
 
 /// Signs the App's JWT, and keeps it while it is good: a signature costs more than everything else in a call.
 pub(super) struct Signer {
@@ -131,6 +96,8 @@ fn blames_the_clock(message: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
     use time::macros::datetime;
 

@@ -10,9 +10,11 @@
 //!      |                       |                                                    |
 //!      +-----------------------+-----------------+----------------------------------+
 //!                                    |
-//!                                  send                    limits, breaker, retries, headers
+//!                                  send                    quotas, places, breaker, retries, headers
 //!                                    |
-//!        call   breaker   retry   headers   sort -> error (clean, rules)
+//!    payer -> quota  mint_budget  places   breaker   retry   clock
+//!                                    |
+//!                    call   headers   sort -> error (clean, rules)
 //! ```
 //!
 //! A call returns its result, or an [`Error`] with everything that GitHub said. Reads, and what is the same done twice,
@@ -24,6 +26,7 @@ mod branches;
 mod breaker;
 mod call;
 mod clean;
+mod clock;
 mod commit_on_branch;
 mod compare;
 mod contents;
@@ -34,11 +37,16 @@ mod graphql;
 mod headers;
 mod jwt;
 mod labels;
+mod limits;
+mod mint_budget;
 mod new_repository;
 mod oauth;
 mod pages;
+mod payer;
+mod places;
 mod probes;
 mod pulls;
+mod quota;
 mod repositories;
 mod repository_list;
 mod retry;
@@ -61,7 +69,6 @@ mod wire;
 use std::{error::Error as _, sync::Arc};
 
 use reqwest::{Client, redirect};
-use tokio::sync::Semaphore;
 use url::{Origin, Url};
 
 pub use app::{Installation, InstallationAccount};
@@ -86,14 +93,21 @@ pub use users::AuthenticatedUser;
 
 use self::{
     breaker::Breaker,
-    jwt::{GitHubClock, Signer},
+    clock::GitHubClock,
+    jwt::Signer,
+    mint_budget::MintBudget,
+    payer::{Payer, Tokens},
+    places::Places,
+    quota::Quotas,
 };
-use crate::domain::{Clock, RepoName};
+use crate::domain::{Clock, InstallationId, RepoName};
 
 /// The client. Cheap to clone; every clone shares connections, limits and breakers.
 #[derive(Clone)]
 pub struct GitHub {
     inner: Arc<Inner>,
+    /// True if its calls can wait.
+    background: bool,
 }
 
 struct Inner {
@@ -101,7 +115,11 @@ struct Inner {
     client: Client,
     clock: GitHubClock,
     signer: Option<Signer>,
-    slots: Semaphore,
+    places: Places,
+    mint_budget: MintBudget,
+    quotas: Quotas,
+    /// Which installation a token is of.
+    tokens: Tokens,
     /// One for each server that the settings name; calls go to no other one.
     breakers: Vec<(Origin, Breaker)>,
 }
@@ -119,15 +137,32 @@ impl GitHub {
             .no_proxy()
             .build()
             .map_err(|error| BuildError::Tls(cause(&error)))?;
+        let clock = GitHubClock::new(clock);
         let inner = Inner {
             client,
-            clock: GitHubClock::new(clock),
             signer: settings.app.clone().map(Signer::new),
-            slots: Semaphore::new(settings.limits.in_flight),
+            places: Places::new(settings.limits.in_flight),
+            mint_budget: MintBudget::new(settings.limits.mints_per_minute, clock.ours()),
+            quotas: Quotas::default(),
+            tokens: Tokens::default(),
             breakers: breakers(&settings),
+            clock,
             settings,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), background: false })
+    }
+
+    /// The same client for what can wait: its calls leave half of the places, and of the budget for new tokens, to those
+    /// of others, and give way to them.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        Self { inner: self.inner.clone(), background: true }
+    }
+
+    /// True if GitHub has told nothing of this installation that what can wait should spare it for: less than a tenth
+    /// of a quota left, or too many requests.
+    pub fn spare(&self, id: InstallationId) -> bool {
+        self.inner.quotas.spare(&Payer::Installation(id), self.inner.clock.now())
     }
 
     /// Address of the web site.

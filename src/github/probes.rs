@@ -37,8 +37,8 @@ impl GitHub {
             }
             Probe::Push => {
                 let pair = Zeroizing::new(format!("x-access-token:{}", token.expose()));
-                let basic = Token::new(BASE64_STANDARD.encode(&pair));
-                self.send(&self.push_call(repo), Credential::Basic(&basic)).await
+                let pair = Token::new(BASE64_STANDARD.encode(&pair));
+                self.send(&self.push_call(repo), Credential::Git { pair: &pair, token }).await
             }
         };
         match answer {

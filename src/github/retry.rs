@@ -15,6 +15,8 @@ pub(super) fn delay(limits: &Limits, attempt: u32, error: &Error, random: f64) -
         return None;
     }
     let base = match error.kind {
+        // Refused here, where whoever could wait has waited already.
+        Kind::RateLimited if error.status.is_none() => return None,
         Kind::RateLimited => limits.throttled_base,
         Kind::Server | Kind::Unreachable | Kind::Interrupted => limits.retry_base,
         _ => return None,
@@ -34,6 +36,12 @@ mod tests {
         Limits { attempts: 10, ..Limits::default() }
     }
 
+    fn throttled() -> Error {
+        let mut error = Error::new(Kind::RateLimited, "");
+        error.status = Some(429);
+        error
+    }
+
     fn seconds(attempt: u32, error: &Error, random: f64) -> Option<f64> {
         delay(&limits(), attempt, error, random).map(|wait| wait.as_secs_f64())
     }
@@ -41,7 +49,7 @@ mod tests {
     #[test]
     fn doubles_up_to_the_cap() {
         let failed = Error::new(Kind::Server, "");
-        let throttled = Error::new(Kind::RateLimited, "");
+        let throttled = throttled();
         let cases =
             [(1, 0.05, 1.0), (2, 0.1, 2.0), (5, 0.8, 16.0), (6, 1.6, 20.0), (9, 12.8, 20.0)];
         for (attempt, plain, slow) in cases {
@@ -54,7 +62,7 @@ mod tests {
 
     #[test]
     fn waits_as_long_as_github_asks_for_and_gives_up_if_that_is_too_long() {
-        let throttled = |wait| Error::new(Kind::RateLimited, "").after(Duration::from_secs(wait));
+        let throttled = |wait| throttled().after(Duration::from_secs(wait));
         assert_eq!(seconds(1, &throttled(3), 0.5), Some(3.5));
         assert_eq!(seconds(1, &throttled(60), 0.0), None);
     }
@@ -65,7 +73,13 @@ mod tests {
         let failed = Error::new(Kind::Interrupted, "");
         assert!(delay(&limits, 2, &failed, 1.0).is_some());
         assert!(delay(&limits, 3, &failed, 1.0).is_none());
-        for kind in [Kind::Unauthorized, Kind::NotFound, Kind::BreakerOpen, Kind::Malformed] {
+        for kind in [
+            Kind::Unauthorized,
+            Kind::NotFound,
+            Kind::BreakerOpen,
+            Kind::Malformed,
+            Kind::RateLimited,
+        ] {
             assert!(delay(&limits, 1, &Error::new(kind, ""), 1.0).is_none());
         }
     }

@@ -17,7 +17,9 @@ use super::{
     call::{Answer, Call, Credential},
     clean::clean,
     error::{Error, Kind, Result, Said},
-    headers, retry, rules, sort,
+    headers,
+    payer::For,
+    retry, rules, sort,
 };
 
 /// The version of the REST API that the broker is written against.
@@ -35,22 +37,28 @@ impl GitHub {
         credential: impl Into<Credential<'a>>,
     ) -> Result<Answer> {
         let credential = credential.into();
-        let error = match self.send_repeatedly(call, credential).await {
+        let whose = self.inner.tokens.of(call, &credential);
+        let error = match self.send_repeatedly(call, credential, &whose).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
         match call.redirected(&error) {
-            Some(call) => self.send_repeatedly(&call, credential).await,
+            Some(call) => self.send_repeatedly(&call, credential, &whose).await,
             None => Err(error),
         }
     }
 
     /// Sends a call; again, after a failure that may pass, if it is repeatable.
-    async fn send_repeatedly(&self, call: &Call, credential: Credential<'_>) -> Result<Answer> {
+    async fn send_repeatedly(
+        &self,
+        call: &Call,
+        credential: Credential<'_>,
+        whose: &For,
+    ) -> Result<Answer> {
         let limits = &self.inner.settings.limits;
         let mut attempt = 1;
         loop {
-            let error = match self.attempt(call, credential).await {
+            let error = match self.attempt(call, credential, whose).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -61,18 +69,28 @@ impl GitHub {
         }
     }
 
-    /// Sends a call once, if the host is not being left alone.
-    async fn attempt(&self, call: &Call, credential: Credential<'_>) -> Result<Answer> {
+    /// Sends a call once, if it is its turn, its payer has something left and the host is not being left alone.
+    async fn attempt(
+        &self,
+        call: &Call,
+        credential: Credential<'_>,
+        whose: &For,
+    ) -> Result<Answer> {
         let clock = &self.inner.clock;
-        // Never closed: the result only says so.
-        let _slot = self.inner.slots.acquire().await;
+        // Before it waits, so that a refusal is told at once; and after, when others may have used up what was left.
+        self.may_ask(call, whose)?;
+        if call.mints {
+            self.take_mint(whose).await?;
+        }
+        let _place = self.inner.places.take(&whose.tenant, self.background).await;
+        self.may_ask(call, whose)?;
         let pass = match self.breaker(&call.url).map(|breaker| breaker.enter(clock.ours())) {
             Some(Err(wait)) => return Err(left_alone(call, wait)),
             Some(Ok(pass)) => Some(pass),
             None => None,
         };
         let started = Instant::now();
-        let result = self.exchange(call, credential).await;
+        let result = self.exchange(call, credential, whose).await;
         if let Some(pass) = pass {
             pass.report(host_works(&result), clock.ours());
         }
@@ -86,7 +104,12 @@ impl GitHub {
     }
 
     /// Sends a call, reads the answer, and sorts it if it is a refusal.
-    async fn exchange(&self, call: &Call, credential: Credential<'_>) -> Result<Answer> {
+    async fn exchange(
+        &self,
+        call: &Call,
+        credential: Credential<'_>,
+        whose: &For,
+    ) -> Result<Answer> {
         let request = self.request(call, credential)?;
         let mut response =
             self.inner.client.execute(request).await.map_err(|error| lost(call, &error))?;
@@ -94,6 +117,7 @@ impl GitHub {
             self.inner.clock.learn(date);
         }
         let status = response.status();
+        self.learn_quota(call, whose, status, response.headers());
         let body = if call.unread && status.is_success() {
             Ok(Vec::new())
         } else {
@@ -102,7 +126,8 @@ impl GitHub {
         let headers = std::mem::take(response.headers_mut());
         if status.is_success() {
             let body = body?.into();
-            return Ok(Answer { route: call.route, status: status.as_u16(), headers, body });
+            let payer = whose.payer.clone();
+            return Ok(Answer { payer, route: call.route, status: status.as_u16(), headers, body });
         }
         let mut said = match &body {
             Ok(body) => sort::said(body, credential.secret()),
@@ -113,7 +138,8 @@ impl GitHub {
             _ => Vec::new(),
         };
         let kind = sort::kind(status.as_u16(), &headers, &said);
-        Err(Error::answered(kind, status.as_u16(), &headers, said, self.inner.clock.now()))
+        let error = Error::answered(kind, status.as_u16(), &headers, said, self.inner.clock.now());
+        Err(if call.api { self.heed_limit(&whose.payer, error) } else { error })
     }
 
     fn request(&self, call: &Call, credential: Credential<'_>) -> Result<Request> {

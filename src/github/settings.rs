@@ -116,6 +116,8 @@ pub struct Limits {
     pub fresh_token_wait: Duration,
     /// Requests in flight at once.
     pub in_flight: usize,
+    /// Installation tokens minted in a minute.
+    pub mints_per_minute: u32,
     /// Longest answer that is read, in bytes.
     pub max_body: usize,
     /// Failures in a row after which a host is left alone.
@@ -142,6 +144,8 @@ const RETRY_CAP: Duration = Duration::from_secs(20);
 const FRESH_TOKEN_WAIT: Duration = Duration::from_millis(500);
 /// GitHub allows 100 at once for everything that the App does; half is left to others.
 const IN_FLIGHT: usize = 50;
+/// GitHub allows 900 points a minute, of which a POST takes 5.
+const MINTS_PER_MINUTE: u32 = 180;
 /// GitHub's largest answer that is asked for, a recursive tree, ends at 7 MB; twice that for JSON on other hosts.
 const MAX_BODY: usize = 16 << 20;
 /// One request's attempts alone must not open the breaker.
@@ -161,6 +165,7 @@ impl Default for Limits {
             throttled_base: THROTTLED_BASE,
             retry_cap: RETRY_CAP,
             in_flight: IN_FLIGHT,
+            mints_per_minute: MINTS_PER_MINUTE,
             max_body: MAX_BODY,
             breaker_failures: BREAKER_FAILURES,
             breaker_open: BREAKER_OPEN,

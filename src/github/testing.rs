@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 use url::Url;
 
@@ -23,25 +24,29 @@ use super::{AppIdentity, GitHub, Limits, OAuthClient, Settings, SigningKey};
 use crate::domain::{Clock, Token};
 
 /// A clock that stands still until it is moved.
-pub(super) struct Manual(Mutex<OffsetDateTime>);
+pub(super) struct Manual(watch::Sender<OffsetDateTime>);
 
 impl Manual {
     pub(super) fn at(now: OffsetDateTime) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(now)))
+        Arc::new(Self(watch::Sender::new(now)))
     }
 
     pub(super) fn advance(&self, seconds: i64) {
-        *self.0.lock().unwrap() += time::Duration::seconds(seconds);
+        self.0.send_modify(|now| *now += time::Duration::seconds(seconds));
     }
 }
 
 impl Clock for Manual {
     fn now(&self) -> OffsetDateTime {
-        *self.0.lock().unwrap()
+        *self.0.borrow()
     }
 
-    fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(std::future::pending())
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let (until, mut now) = (self.now() + duration, self.0.subscribe());
+        Box::pin(async move {
+            // The sender lives as long as the clock that somebody sleeps by.
+            drop(now.wait_for(|now| *now >= until).await);
+        })
     }
 }
 

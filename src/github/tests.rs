@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use time::macros::datetime;
 use tokio::io::AsyncWriteExt;
 
@@ -226,10 +227,115 @@ async fn only_so_many_requests_are_in_flight() {
     });
     let limits = Limits { in_flight: 2, ..Limits::default() };
     let github = script.client_with(limits, Manual::at(datetime!(2026-11-20 12:00 UTC)));
-    let token = token();
-    let users = futures_util::future::join_all((0..10).map(|_| github.user(&token))).await;
+    let tokens = [token(), Token::new("ghp_another".to_owned())];
+    let users = tokens.iter().cycle().take(10).map(|token| github.user(token));
+    let users = futures_util::future::join_all(users).await;
     assert!(users.iter().all(Result::is_ok));
     assert_eq!(most.load(Ordering::SeqCst), 2);
+}
+
+const MINTED: &str =
+    r#"{"token":"ghs_one","expires_at":"2026-11-20T13:00:00Z","permissions":{"contents":"read"}}"#;
+const NOON: time::OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
+
+/// Headers of an answer that leaves so much of the quota until ten past twelve.
+fn leaves(remaining: u64) -> String {
+    let reset = (NOON + time::Duration::minutes(10)).unix_timestamp();
+    format!(
+        "x-ratelimit-limit: 5000\r\nx-ratelimit-remaining: {remaining}\r\nx-ratelimit-reset: {reset}\r\nx-ratelimit-resource: core\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_quota_that_is_used_up_is_the_installations_and_nobody_elses() {
+    let installation = ok(INSTALLATION);
+    let user = r#"{"id":7,"login":"ann"}"#;
+    let script = Script::play([
+        answer(201, &leaves(4000), MINTED),
+        answer(200, &leaves(0), user),
+        installation,
+        ok(user),
+        ok(r#"{"data":{"x":1}}"#),
+        ok(user),
+    ])
+    .await;
+    let clock = Manual::at(NOON);
+    let github = script.client_with(Limits::default(), clock.clone());
+    let one = InstallationId(1);
+    let minted = github.mint(one, RepoScope::All, READ).await.unwrap();
+    assert!(github.spare(one), "what the App has left is not the installation's");
+    github.user(&minted.token).await.unwrap();
+    assert!(!github.spare(one));
+
+    let refused = github.user(&minted.token).await.unwrap_err();
+    assert_eq!((refused.kind.clone(), refused.status), (Kind::RateLimited, None));
+    assert_eq!(refused.retry_after, Some(std::time::Duration::from_secs(600)));
+    assert_eq!(script.lines().len(), 2);
+    github.installation(InstallationId(3)).await.unwrap();
+    github.user(&token()).await.unwrap();
+    let _: serde_json::Value = github.query(&minted.token, ("", "{x}"), ()).await.unwrap();
+
+    clock.advance(600);
+    github.user(&minted.token).await.unwrap();
+    assert!(github.spare(one));
+}
+
+#[tokio::test]
+async fn who_asks_too_much_is_held_back_for_as_long_as_github_says_or_a_minute() {
+    let secondary = r#"{"message":"You have exceeded a secondary rate limit."}"#;
+    let limited = r#"{"errors":[{"type":"RATE_LIMITED","message":"wait"}]}"#;
+    for (answer, seconds) in [
+        (answer(403, "retry-after: 90\r\n", secondary), 90),
+        (answer(403, "", secondary), 60),
+        (answer(429, "", "{}"), 60),
+        (answer(200, "", limited), 60),
+    ] {
+        let user = || ok(r#"{"id":7,"login":"ann"}"#);
+        let script = Script::play([answer, user(), user()]).await;
+        let clock = Manual::at(NOON);
+        let github = script.client_with(Limits::default(), clock.clone());
+        let wait = Some(std::time::Duration::from_secs(seconds));
+        let first = github.query::<serde_json::Value>(&token(), ("", "{x}"), ()).await.unwrap_err();
+        assert_eq!((first.kind.clone(), first.retry_after), (Kind::RateLimited, wait));
+        let second = github.user(&token()).await.unwrap_err();
+        assert_eq!((second.kind.clone(), second.retry_after), (Kind::RateLimited, wait));
+        github.user(&Token::new("ghp_another".to_owned())).await.unwrap();
+        clock.advance(seconds.try_into().unwrap());
+        github.user(&token()).await.unwrap();
+        assert_eq!(script.lines().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_is_refused_has_no_quota() {
+    let refused = answer(401, &leaves(0), "{}");
+    let script = Script::play([refused.clone(), refused]).await;
+    let github = script.client_with(Limits::default(), Manual::at(NOON));
+    for _ in 0..2 {
+        assert_eq!(github.user(&token()).await.unwrap_err().kind, Kind::Unauthorized);
+    }
+}
+
+#[tokio::test]
+async fn each_attempt_of_a_mint_is_counted_in_the_budget() {
+    let failed = || failed(502);
+    let minted = || answer(201, "", MINTED);
+    let script = Script::play([failed(), failed(), minted(), minted(), minted(), minted()]).await;
+    let clock = Manual::at(NOON);
+    let limits = Limits { mints_per_minute: 6, ..Limits::default() };
+    let github = script.client_with(limits, clock.clone());
+    let mint = |id| github.mint(InstallationId(id), RepoScope::All, READ);
+    mint(1).await.unwrap();
+    mint(2).await.unwrap();
+    mint(2).await.unwrap();
+    let behind = github.in_background();
+    let refused = behind.mint(InstallationId(3), RepoScope::All, READ).await.unwrap_err();
+    assert_eq!((refused.kind.clone(), refused.status), (Kind::RateLimited, None));
+    assert_eq!(script.lines().len(), 5);
+    let mut waits = Box::pin(mint(1));
+    assert!(waits.as_mut().now_or_never().is_none());
+    clock.advance(20);
+    waits.await.unwrap();
 }
 
 #[tokio::test]

@@ -61,6 +61,7 @@ impl GitHub {
         // A mint whose answer was lost leaves a token that nobody has: it may be repeated.
         let call = Call::post("/app/installations/{installation_id}/access_tokens", url)
             .repeatable()
+            .minting(id)
             .json(&body, 0)?;
         let json: MintedJson = self.send_as_app(call).await?.read()?;
         let unsaid = json.permissions.is_none();
@@ -69,6 +70,8 @@ impl GitHub {
             // GitHub always says it; a host that does not is believed to have done as it was asked.
             minted.permissions = permissions;
         }
+        let inner = &self.inner;
+        inner.tokens.learn(&minted.token, id, minted.expires_at, inner.clock.now());
         Ok(minted)
     }
 
@@ -77,7 +80,10 @@ impl GitHub {
         let call = Call::delete("/installation/token", self.route(["installation", "token"]));
         match self.send(&call, Some(token)).await {
             Err(error) if error.kind != Kind::Unauthorized => Err(error),
-            _ => Ok(()),
+            _ => {
+                self.inner.tokens.forget(token);
+                Ok(())
+            }
         }
     }
 }
