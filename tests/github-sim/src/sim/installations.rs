@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sim;
 use crate::change::NewInstallation;
+use crate::http::jwt::public_key;
 use crate::level::Level;
 use crate::seed::Selection;
 use crate::world::World;
@@ -108,6 +109,16 @@ impl Sim {
         let app = app.unwrap_or_else(|| panic!("there is no App {app_id}"));
         app.callback_urls = callbacks.iter().map(|&url| url.to_owned()).collect();
         app.setup_url = setup.map(str::to_owned);
+    }
+
+    /// Replaces an App's public keys (PEM): a private key is generated, or deleted, on its settings page.
+    pub fn set_app_keys(&self, app_id: u64, public_key_pem: &[&str]) {
+        let read = |pem: &&str| public_key(pem).unwrap_or_else(|| panic!("{pem:?} is no PEM"));
+        let keys = public_key_pem.iter().map(read).collect();
+        let mut world = self.hub.world();
+        let app = world.apps.get_mut(&app_id);
+        let app = app.unwrap_or_else(|| panic!("there is no App {app_id}"));
+        app.public_keys = keys;
     }
 
     /// Changes what an App asks for. Installations keep what they have until their owners accept.
