@@ -1,14 +1,21 @@
-//! Leaving a host alone that keeps failing.
+//! Leaving a host alone that keeps failing, for everybody or for the tenant for whom alone it fails.
 
 use std::{
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use time::OffsetDateTime;
 
+use super::payer::Payer;
+
+/// Tenants that are kept at most, of those for whom the host failed last. Beyond them the ones go first for whom it is not
+/// left alone yet.
+const MAX_TENANTS: usize = 10_000;
+
 /// One host's breaker. Every call enters, and reports how it went; after enough failures in a row nobody enters for a
-/// while, then a single call does, to see whether the host is back.
+/// while, then a single call does, to see whether the host is back. Failures of one tenant alone keep out only that one.
 pub(super) struct Breaker {
     // A std mutex: held for a few instructions, never across an await.
     state: Mutex<State>,
@@ -16,7 +23,24 @@ pub(super) struct Breaker {
     open: Duration,
 }
 
-enum State {
+struct State {
+    host: Circuit,
+    /// Whose the failures in a row are.
+    by: By,
+    tenants: HashMap<Payer, Circuit>,
+}
+
+/// Whose failures in a row are.
+#[derive(PartialEq, Eq)]
+enum By {
+    Nobody,
+    One(Payer),
+    /// Of two tenants or more; or there was no connection, which has nothing to do with who asks.
+    Several,
+}
+
+#[derive(Clone, Copy)]
+enum Circuit {
     /// Calls pass; so many of the last ones failed in a row.
     Closed(u32),
     /// No call passes before this time; then one does.
@@ -25,65 +49,153 @@ enum State {
     Probing,
 }
 
+/// How a call went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Went {
+    /// The host did its work; a refusal is work done.
+    Well,
+    /// It failed at this call.
+    Failed,
+    /// There was no connection to it.
+    Unreachable,
+}
+
 impl Breaker {
     /// A breaker that opens after `failures` in a row, for `open`.
     pub(super) fn new(failures: u32, open: Duration) -> Self {
-        Self { state: Mutex::new(State::Closed(0)), failures, open }
+        let state = State { host: Circuit::Closed(0), by: By::Nobody, tenants: HashMap::new() };
+        Self { state: Mutex::new(state), failures, open }
     }
 
-    /// Lets a call pass, or says how long it has to wait.
-    pub(super) fn enter(&self, now: OffsetDateTime) -> Result<Pass<'_>, Duration> {
+    /// Lets a call of `tenant` pass, or says how long it has to wait.
+    pub(super) fn enter<'a>(
+        &'a self,
+        tenant: &'a Payer,
+        now: OffsetDateTime,
+    ) -> Result<Pass<'a>, Duration> {
         let mut state = self.lock();
-        let probe = match *state {
-            State::Closed(_) => false,
-            State::Open(until) if now < until => {
-                return Err(Duration::try_from(until - now).unwrap_or(self.open));
-            }
-            State::Open(_) => {
-                *state = State::Probing;
-                true
-            }
-            State::Probing => return Err(self.open),
-        };
-        Ok(Pass { breaker: self, entered: now, probe, reported: false })
+        let own = state.tenants.get(tenant).copied().unwrap_or(Circuit::Closed(0));
+        // Both are asked before one of them is told that its probe is under way.
+        let (own, host) = (own.look(now, self.open)?, state.host.look(now, self.open)?);
+        if own {
+            state.tenants.insert(tenant.clone(), Circuit::Probing);
+        }
+        if host {
+            state.host = Circuit::Probing;
+        }
+        Ok(Pass { breaker: self, tenant, entered: now, own, host, reported: false })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is one word, which a panic cannot leave half written.
+        // Whatever a panic leaves, the next success or the end of `open` puts right.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Circuit {
+    /// Whether a call that passes is the probe; or how long none passes.
+    fn look(self, now: OffsetDateTime, open: Duration) -> Result<bool, Duration> {
+        match self {
+            Self::Closed(_) => Ok(false),
+            Self::Open(until) if now < until => {
+                Err(Duration::try_from(until - now).unwrap_or(open))
+            }
+            Self::Open(_) => Ok(true),
+            Self::Probing => Err(open),
+        }
+    }
+
+    fn after(
+        self,
+        probe: bool,
+        well: bool,
+        opens: impl Fn(u32) -> bool,
+        until: OffsetDateTime,
+    ) -> Self {
+        match self {
+            // A call from before the opening says nothing about now.
+            Self::Open(_) | Self::Probing if !probe => self,
+            _ if well => Self::Closed(0),
+            Self::Closed(failures) if !opens(failures + 1) => Self::Closed(failures + 1),
+            _ => Self::Open(until),
+        }
+    }
+}
+
+impl State {
+    /// Puts down how a call of `tenant` went with the tenant; true if it opened.
+    fn of_tenant(&mut self, pass: &Pass<'_>, went: Went, until: OffsetDateTime) -> bool {
+        let before = self.tenants.get(pass.tenant).copied().unwrap_or(Circuit::Closed(0));
+        let limit = pass.breaker.failures;
+        let after = before.after(pass.own, went == Went::Well, |count| count >= limit, until);
+        match after {
+            Circuit::Closed(0) => drop(self.tenants.remove(pass.tenant)),
+            _ => {
+                if self.tenants.len() >= MAX_TENANTS {
+                    self.tenants.retain(|_, circuit| !matches!(circuit, Circuit::Closed(_)));
+                }
+                if self.tenants.len() < MAX_TENANTS || self.tenants.contains_key(pass.tenant) {
+                    self.tenants.insert(pass.tenant.clone(), after);
+                }
+            }
+        }
+        matches!((before, after), (Circuit::Closed(_), Circuit::Open(_)))
+    }
+
+    fn of_host(&mut self, pass: &Pass<'_>, went: Went, until: OffsetDateTime) {
+        match (went, &self.by) {
+            (Went::Well, _) => self.by = By::Nobody,
+            (Went::Failed, By::Nobody) => self.by = By::One(pass.tenant.clone()),
+            (Went::Failed, By::One(tenant)) if tenant == pass.tenant => {}
+            _ => self.by = By::Several,
+        }
+        let (several, limit) = (self.by == By::Several, pass.breaker.failures);
+        let opens = |count| several && count >= limit;
+        self.host = self.host.after(pass.host, went == Went::Well, opens, until);
     }
 }
 
 /// Leave to call the host once. Dropped without a report (the caller gave up) it counts as nothing.
 pub(super) struct Pass<'a> {
     breaker: &'a Breaker,
+    tenant: &'a Payer,
     entered: OffsetDateTime,
-    probe: bool,
+    /// It is the probe of the tenant.
+    own: bool,
+    /// It is the probe of the host.
+    host: bool,
     reported: bool,
 }
 
 impl Pass<'_> {
-    /// Says whether the host did its work; a refusal is work done.
-    pub(super) fn report(mut self, well: bool, now: OffsetDateTime) {
+    /// Says how the call went.
+    pub(super) fn report(mut self, went: Went, now: OffsetDateTime) {
         self.reported = true;
+        let until = now + self.breaker.open;
         let mut state = self.breaker.lock();
-        *state = match *state {
-            // A call from before the opening says nothing about now.
-            State::Open(until) if !self.probe => State::Open(until),
-            State::Probing if !self.probe => State::Probing,
-            _ if well => State::Closed(0),
-            State::Closed(failures) if failures + 1 < self.breaker.failures => {
-                State::Closed(failures + 1)
+        // A probe's tenant has to be let go, even if it could not connect.
+        let opened = (went != Went::Unreachable || self.own) && state.of_tenant(&self, went, until);
+        state.of_host(&self, went, until);
+        if opened && state.by == By::One(self.tenant.clone()) {
+            // Kept out by itself, a tenant is one witness against the host and no more.
+            if let Circuit::Closed(failures) = &mut state.host {
+                *failures = 1;
             }
-            _ => State::Open(now + self.breaker.open),
-        };
+        }
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        if self.probe && !self.reported {
-            *self.breaker.lock() = State::Open(self.entered);
+        if self.reported {
+            return;
+        }
+        let mut state = self.breaker.lock();
+        if self.own {
+            state.tenants.insert(self.tenant.clone(), Circuit::Open(self.entered));
+        }
+        if self.host {
+            state.host = Circuit::Open(self.entered);
         }
     }
 }
@@ -93,54 +205,106 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::domain::InstallationId;
 
     const NOW: OffsetDateTime = datetime!(2026-11-20 12:00:00 UTC);
     const OPEN: Duration = Duration::from_secs(30);
+    const ONE: Payer = Payer::Installation(InstallationId(1));
+    const TWO: Payer = Payer::Installation(InstallationId(2));
 
-    fn fail(breaker: &Breaker, times: u32) {
+    fn went(breaker: &Breaker, tenant: &Payer, went: Went, times: u32) {
         for _ in 0..times {
-            breaker.enter(NOW).ok().unwrap().report(false, NOW);
+            breaker.enter(tenant, NOW).ok().unwrap().report(went, NOW);
         }
+    }
+
+    fn fail(breaker: &Breaker, tenant: &Payer, times: u32) {
+        went(breaker, tenant, Went::Failed, times);
     }
 
     #[test]
     fn opens_after_failures_in_a_row_only() {
         let breaker = Breaker::new(5, OPEN);
-        fail(&breaker, 4);
-        breaker.enter(NOW).ok().unwrap().report(true, NOW);
-        fail(&breaker, 4);
-        assert!(breaker.enter(NOW).is_ok());
-        fail(&breaker, 1);
-        assert_eq!(breaker.enter(NOW + OPEN / 3).err(), Some(OPEN / 3 * 2));
+        fail(&breaker, &ONE, 4);
+        went(&breaker, &ONE, Went::Well, 1);
+        fail(&breaker, &ONE, 4);
+        assert!(breaker.enter(&ONE, NOW).is_ok());
+        fail(&breaker, &ONE, 1);
+        assert_eq!(breaker.enter(&ONE, NOW + OPEN / 3).err(), Some(OPEN / 3 * 2));
+    }
+
+    #[test]
+    fn failures_of_one_tenant_keep_out_that_one_alone() {
+        let breaker = Breaker::new(5, OPEN);
+        fail(&breaker, &ONE, 5);
+        assert!(breaker.enter(&ONE, NOW).is_err());
+        // Whether others succeed meanwhile, or fail now and then.
+        went(&breaker, &TWO, Went::Well, 1);
+        fail(&breaker, &TWO, 3);
+        assert!(breaker.enter(&TWO, NOW).is_ok());
+        went(&breaker, &TWO, Went::Well, 1);
+        assert!(breaker.enter(&ONE, NOW).is_err());
+        let probe = breaker.enter(&ONE, NOW + OPEN).ok().unwrap();
+        assert!(breaker.enter(&ONE, NOW + OPEN).is_err());
+        probe.report(Went::Well, NOW + OPEN);
+        assert!(breaker.enter(&ONE, NOW + OPEN).is_ok());
+        assert!(breaker.lock().tenants.is_empty());
+    }
+
+    #[test]
+    fn failures_of_two_tenants_or_without_a_connection_keep_out_all() {
+        let breaker = Breaker::new(5, OPEN);
+        fail(&breaker, &ONE, 3);
+        fail(&breaker, &TWO, 2);
+        assert!(breaker.enter(&Payer::App, NOW).is_err());
+
+        let breaker = Breaker::new(5, OPEN);
+        fail(&breaker, &ONE, 5);
+        fail(&breaker, &TWO, 3);
+        assert!(breaker.enter(&Payer::App, NOW).is_ok());
+        fail(&breaker, &TWO, 1);
+        assert!(breaker.enter(&Payer::App, NOW).is_err());
+
+        let breaker = Breaker::new(5, OPEN);
+        went(&breaker, &ONE, Went::Unreachable, 5);
+        assert!(breaker.enter(&TWO, NOW).is_err());
+        let later = NOW + OPEN;
+        breaker.enter(&TWO, later).ok().unwrap().report(Went::Well, later);
+        assert!(breaker.enter(&ONE, later).is_ok());
     }
 
     #[test]
     fn lets_one_call_try_and_follows_its_result() {
         let breaker = Breaker::new(1, OPEN);
-        fail(&breaker, 1);
+        went(&breaker, &ONE, Went::Unreachable, 1);
         let later = NOW + OPEN;
-        let probe = breaker.enter(later).ok().unwrap();
-        assert!(breaker.enter(later).is_err());
-        probe.report(false, later);
-        assert!(breaker.enter(later + OPEN / 2).is_err());
-        breaker.enter(later + OPEN).ok().unwrap().report(true, later + OPEN);
-        assert!(breaker.enter(later + OPEN).is_ok());
+        let probe = breaker.enter(&ONE, later).ok().unwrap();
+        assert!(breaker.enter(&TWO, later).is_err());
+        probe.report(Went::Failed, later);
+        assert!(breaker.enter(&TWO, later + OPEN / 2).is_err());
+        let later = later + OPEN;
+        breaker.enter(&TWO, later).ok().unwrap().report(Went::Well, later);
+        assert!(breaker.enter(&TWO, later).is_ok());
     }
 
     #[test]
     fn a_probe_that_is_given_up_makes_room_for_the_next() {
-        let breaker = Breaker::new(1, OPEN);
-        fail(&breaker, 1);
-        drop(breaker.enter(NOW + OPEN));
-        assert!(breaker.enter(NOW + OPEN).is_ok());
+        for first in [Went::Failed, Went::Unreachable] {
+            let breaker = Breaker::new(1, OPEN);
+            went(&breaker, &ONE, first, 1);
+            drop(breaker.enter(&ONE, NOW + OPEN));
+            assert!(breaker.enter(&ONE, NOW + OPEN).is_ok());
+        }
     }
 
     #[test]
     fn a_late_success_does_not_close_it() {
-        let breaker = Breaker::new(1, OPEN);
-        let slow = breaker.enter(NOW).ok().unwrap();
-        fail(&breaker, 1);
-        slow.report(true, NOW);
-        assert!(breaker.enter(NOW).is_err());
+        for first in [Went::Failed, Went::Unreachable] {
+            let breaker = Breaker::new(1, OPEN);
+            let slow = breaker.enter(&ONE, NOW).ok().unwrap();
+            went(&breaker, &ONE, first, 1);
+            slow.report(Went::Well, NOW);
+            assert!(breaker.enter(&ONE, NOW).is_err());
+        }
     }
 }

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{
     GitHub,
-    breaker::Breaker,
+    breaker::{Breaker, Went},
     call::{Answer, Call, Credential},
     clean::clean,
     error::{Error, Kind, Result, Said},
@@ -84,15 +84,17 @@ impl GitHub {
         }
         let _place = self.inner.places.take(&whose.tenant, self.background).await;
         self.may_ask(call, whose)?;
-        let pass = match self.breaker(&call.url).map(|breaker| breaker.enter(clock.ours())) {
-            Some(Err(wait)) => return Err(left_alone(call, wait)),
-            Some(Ok(pass)) => Some(pass),
-            None => None,
-        };
+        let pass =
+            match self.breaker(&call.url).map(|breaker| breaker.enter(&whose.tenant, clock.ours()))
+            {
+                Some(Err(wait)) => return Err(left_alone(call, wait)),
+                Some(Ok(pass)) => Some(pass),
+                None => None,
+            };
         let started = Instant::now();
         let result = self.exchange(call, credential, whose).await;
         if let Some(pass) = pass {
-            pass.report(host_works(&result), clock.ours());
+            pass.report(went(&result), clock.ours());
         }
         log(call, &result, started.elapsed());
         result
@@ -199,11 +201,13 @@ fn left_alone(call: &Call, wait: Duration) -> Error {
     Error::new(Kind::BreakerOpen, message).after(wait)
 }
 
-/// True if the host did its work, which a refusal is too.
-fn host_works(result: &Result<Answer>) -> bool {
-    let failed =
-        |error: &Error| matches!(error.kind, Kind::Server | Kind::Unreachable | Kind::Interrupted);
-    !result.as_ref().is_err_and(failed)
+/// How the call went for the host.
+fn went(result: &Result<Answer>) -> Went {
+    match result.as_ref().map_err(|error| &error.kind) {
+        Err(Kind::Unreachable) => Went::Unreachable,
+        Err(Kind::Server | Kind::Interrupted) => Went::Failed,
+        _ => Went::Well,
+    }
 }
 
 fn log(call: &Call, result: &Result<Answer>, took: Duration) {
