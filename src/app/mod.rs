@@ -94,7 +94,8 @@ pub async fn run(
         former_issuers: config.former_issuers,
         webhooks: config.webhooks,
     };
-    let (sites, webhooks) = sites::open(parts, default, config.sites, &store).await?;
+    let (sites, webhooks) =
+        sites::open(parts, default, config.sites, &store, &mut followed).await?;
 
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();

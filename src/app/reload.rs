@@ -10,7 +10,8 @@ use tracing::{error, info};
 use super::Error;
 use crate::{
     auth::{Content, Tls, TlsFiles, read_file},
-    domain::{Clock, Policy},
+    domain::{Clock, Policy, SiteName},
+    github::{AppKeys, GitHub},
 };
 
 /// How often the files are read: soon after a change, and little work for files of a few KiB. They are read and compared
@@ -96,6 +97,35 @@ pub(super) async fn tls(
     let in_force = follower.in_force();
     followed.spawn(follower.follow(clock.clone()));
     Ok(in_force)
+}
+
+/// Reads the App's private keys, to be followed from then on. What is new in the file signs once GitHub takes it.
+pub(super) async fn app_keys(
+    site: &SiteName,
+    path: PathBuf,
+    github: GitHub,
+    clock: &Arc<dyn Clock>,
+    followed: &mut JoinSet<()>,
+) -> Result<(), Error> {
+    let what = format!("private key of the site {site}'s App, {}", path.display());
+    let parse = move |contents: &[Content]| {
+        let keys = match contents {
+            [Ok(content)] => AppKeys::from_pem(content).map_err(|error| error.to_string()),
+            [Err(error)] => Err(error.to_string()),
+            _ => Err("is not one file".to_owned()),
+        };
+        keys.map_err(|mistake| vec![format!("{what}: {mistake}")])
+    };
+    let mut follower = Follower::start("App keys", vec![path], parse).await?;
+    let (in_file, clock) = (follower.in_force(), clock.clone());
+    followed.spawn(async move {
+        loop {
+            github.use_app_keys(&in_file.load_full()).await;
+            clock.sleep(EVERY).await;
+            follower.look().await;
+        }
+    });
+    Ok(())
 }
 
 /// Reads the policy, to be followed from then on.

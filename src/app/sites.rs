@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::Error;
+use tokio::task::JoinSet;
+
+use super::{Error, reload};
 use crate::{
     auth::WebhookSecrets,
     broker::{Parts, Site, Sites},
@@ -21,15 +23,21 @@ pub(super) async fn open(
     default: config::Site,
     more: Vec<config::Site>,
     store: &Store,
+    followed: &mut JoinSet<()>,
 ) -> Result<(Sites, Webhooks), Error> {
     let (clock, mut webhooks) = (parts.clock.clone(), Webhooks::new());
     let mut unnamed: Vec<String> = unnamed_apps(std::iter::once(&default).chain(&more));
-    let default = build(default, store, &clock, &mut unnamed, &mut webhooks)?;
-    let more: Result<Vec<Site>, Error> = more
-        .into_iter()
-        .map(|site| build(site, store, &clock, &mut unnamed, &mut webhooks))
-        .collect();
-    Ok((Sites::open(parts, default, more?).await?, webhooks))
+    let mut built = Vec::new();
+    for site in std::iter::once(default).chain(more) {
+        let keys = site.github.app.as_ref().and_then(|app| app.key_file.clone());
+        let site = build(site, store, &clock, &mut unnamed, &mut webhooks)?;
+        if let Some(path) = keys {
+            reload::app_keys(&site.name, path, site.github.clone(), &clock, followed).await?;
+        }
+        built.push(site);
+    }
+    let default = built.remove(0);
+    Ok((Sites::open(parts, default, built).await?, webhooks))
 }
 
 /// Hosts of which what is stored without an App's name is the first App's: all but those with a site that has no App.

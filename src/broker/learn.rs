@@ -55,6 +55,7 @@ impl Broker {
             }
             Kind::RateLimited => refusal::rate_limited(refused),
             Kind::AppNotConfigured => refusal::app_not_configured(),
+            Kind::ClockSkew { seconds } => refusal::clock_skew(seconds),
             _ if refused.is_transient() || refused.effect_unknown() => Error::unavailable(),
             _ => Error::new(
                 Reason::Internal,

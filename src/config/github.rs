@@ -7,7 +7,7 @@ use url::Url;
 use super::{Flags, check::Checker, shown};
 use crate::{
     domain::{Token, is_private},
-    github::{AppIdentity, Limits, OAuthClient, Settings, SigningKey},
+    github::{AppIdentity, AppKeys, Limits, OAuthClient, Settings},
 };
 
 /// What flags and variables say in place of a section's keys.
@@ -100,14 +100,14 @@ impl Checker<'_> {
         match (issuer, private_key.or(path)) {
             (None, None) => None,
             (Some(issuer), Some(path)) => {
-                let private_key = self.signing_key(&key_key, &path)?;
-                Some(AppIdentity { issuer, private_key })
+                let private_keys = self.app_keys(&key_key, &path)?;
+                Some(AppIdentity { issuer, private_keys, key_file: Some(path) })
             }
             (None, Some(path)) => {
                 self.wrong(format!(
                     "{issuer_key} is missing: the App's client id, from its settings page"
                 ));
-                self.signing_key(&key_key, &path);
+                self.app_keys(&key_key, &path);
                 None
             }
             (Some(_), None) => {
@@ -119,10 +119,10 @@ impl Checker<'_> {
         }
     }
 
-    fn signing_key(&mut self, key: &str, path: &Path) -> Option<SigningKey> {
+    fn app_keys(&mut self, key: &str, path: &Path) -> Option<AppKeys> {
         let pem = self.read(key, path)?;
         let what = format!("{key} {}", shown(path));
-        self.take(what, SigningKey::from_pem(&pem))
+        self.take(what, AppKeys::from_pem(&pem))
     }
 
     fn oauth(&mut self, section: &str) -> Option<OAuthClient> {

@@ -7,6 +7,7 @@ use super::{
     GitHub, below,
     call::{Answer, Call, Credential},
     error::{Error, Kind, Result},
+    jwt::{Signer, blames_the_clock},
     wire::{or_default, permissions},
 };
 use crate::domain::{InstallationId, Permissions};
@@ -78,18 +79,42 @@ impl GitHub {
         Ok(below(&page, ["installations", "new"]))
     }
 
-    /// Sends a call with the App's JWT; once more if GitHub refused that only because the clocks differ.
+    /// Sends a call with the App's JWT; once more if GitHub refused that only because the clocks differ, or takes another
+    /// key of the App now.
     pub(super) async fn send_as_app(&self, call: Call) -> Result<Answer> {
-        let signer = self.inner.signer.as_ref().ok_or_else(no_app)?;
-        let clock = &self.inner.clock;
-        let signed = signer.jwt(clock)?;
-        match self.send(&call, Credential::App(&signed.jwt)).await {
-            Err(refused) if signer.renew_after(&signed, &refused, clock) => {
-                self.send(&call, Credential::App(&signer.jwt(clock)?.jwt)).await
-            }
-            result => result,
+        let signer = self.inner.keys.as_ref().ok_or_else(no_app)?.signing();
+        let refused = match self.send_signed(&call, &signer).await {
+            Err(error) if error.kind == Kind::Unauthorized => error,
+            result => return result,
+        };
+        match self.another_key(&signer).await {
+            Some(signer) => self.send_signed(&call, &signer).await,
+            None => Err(refused),
         }
     }
+
+    /// Sends a call with a JWT of this key; once more if GitHub refused that only because the clocks differ.
+    pub(super) async fn send_signed(&self, call: &Call, signer: &Signer) -> Result<Answer> {
+        let clock = &self.inner.clock;
+        let signed = signer.jwt(clock)?;
+        let refused = match self.send(call, Credential::App(&signed.jwt)).await {
+            Err(error) => error,
+            answered => return answered,
+        };
+        if !signer.renew_after(&signed, &refused, clock) {
+            return Err(refused);
+        }
+        let again = self.send(call, Credential::App(&signer.jwt(clock)?.jwt)).await;
+        again.map_err(|refused| skewed(refused, clock.offset().whole_seconds()))
+    }
+}
+
+/// The error of a JWT that was signed by GitHub's own time.
+fn skewed(mut refused: Error, seconds: i64) -> Error {
+    if refused.kind == Kind::Unauthorized && blames_the_clock(&refused.message) {
+        refused.kind = Kind::ClockSkew { seconds };
+    }
+    refused
 }
 
 fn no_app() -> Error {

@@ -49,6 +49,8 @@ pub struct Context {
     pub rules: Vec<RefusedRule>,
     /// Pages on which a user can let pass what push protection takes for a secret.
     pub unblock_urls: Vec<String>,
+    /// How far GitHub's clock was ahead of ours by this answer.
+    pub(super) clock_offset: Option<time::Duration>,
 }
 
 /// One part of a refusal.
@@ -116,6 +118,11 @@ pub enum Kind {
     Malformed,
     /// The host failed so often that it is left alone for a while; nothing was sent.
     BreakerOpen,
+    /// The App's JWT is refused because of the time, though it was signed by the time that GitHub's answers show.
+    ClockSkew {
+        /// How far GitHub's clock is ahead of ours, by its answers.
+        seconds: i64,
+    },
     /// The broker has no App, or no OAuth client.
     AppNotConfigured,
     /// GitHub does not know the OAuth client as it is configured.
@@ -148,6 +155,7 @@ impl fmt::Display for Kind {
             Self::TooLarge => "too large",
             Self::Malformed => "unreadable answer",
             Self::BreakerOpen => "left alone after failures",
+            Self::ClockSkew { .. } => "clocks differ",
             Self::AppNotConfigured => "App not configured",
             Self::ClientRefused => "OAuth client refused",
         })
@@ -188,6 +196,7 @@ impl Error {
             sso_url: headers::sso_url(headers).map(cleaned),
             accepted_permissions: headers::text(headers, "x-accepted-github-permissions")
                 .map(cleaned),
+            clock_offset: None,
         };
         Self { kind, status: Some(status), message: said.message, context: Box::new(context) }
     }
@@ -207,6 +216,12 @@ impl Error {
     /// The same with a wait.
     pub(super) fn after(mut self, wait: Duration) -> Self {
         self.context.retry_after = Some(wait);
+        self
+    }
+
+    /// The same with what the answer shows of GitHub's clock.
+    pub(super) fn measured(mut self, offset: Option<time::Duration>) -> Self {
+        self.context.clock_offset = offset;
         self
     }
 
@@ -240,6 +255,7 @@ impl Error {
                 | Kind::Unreachable
                 | Kind::Interrupted
                 | Kind::BreakerOpen
+                | Kind::ClockSkew { .. }
         )
     }
 
@@ -324,6 +340,7 @@ mod tests {
             (Kind::Server, true, true),
             (Kind::Unreachable, true, false),
             (Kind::BreakerOpen, true, false),
+            (Kind::ClockSkew { seconds: 400 }, true, false),
             (Kind::RateLimited, true, false),
             (Kind::Malformed, false, true),
             (Kind::Stale, false, false),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{DATE, HeaderMap, LINK, LOCATION, RETRY_AFTER};
+use reqwest::header::{AGE, DATE, HeaderMap, LINK, LOCATION, RETRY_AFTER};
 use time::{
     OffsetDateTime, PrimitiveDateTime, UtcOffset, format_description::BorrowedFormatItem,
     macros::format_description,
@@ -49,8 +49,11 @@ pub(super) fn request_id(headers: &HeaderMap) -> Option<&str> {
     text(headers, "x-github-request-id")
 }
 
-/// When the answer was made, by GitHub's clock.
+/// When the answer was made, by GitHub's clock; none if it has lain in a cache since.
 pub(super) fn date(headers: &HeaderMap) -> Option<OffsetDateTime> {
+    if headers.contains_key(AGE) {
+        return None;
+    }
     let date = PrimitiveDateTime::parse(text(headers, DATE.as_str())?, HTTP_DATE).ok()?;
     Some(date.assume_utc())
 }
@@ -160,6 +163,8 @@ mod tests {
     fn reads_dates() {
         let map = headers(&[("date", "Fri, 20 Nov 2026 12:00:00 GMT")]);
         assert_eq!(date(&map), Some(NOW));
+        let cached = [("date", "Fri, 20 Nov 2026 12:00:00 GMT"), ("age", "7")];
+        assert_eq!(date(&headers(&cached)), None);
         assert_eq!(date(&headers(&[("date", "yesterday")])), None);
         for (value, expected) in [
             ("2022-11-12 10:31:26 UTC", datetime!(2022-11-12 10:31:26 UTC)),

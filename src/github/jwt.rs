@@ -1,13 +1,16 @@
 //! The App's JWT.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use time::{Duration, OffsetDateTime};
 
 use super::{
     clock::GitHubClock,
     error::{Error, Kind, Result},
-    settings::AppIdentity,
+    signing_key::SigningKey,
 };
 use crate::domain::Token;
 
@@ -22,8 +25,11 @@ const NOTABLE_SKEW: Duration = Duration::seconds(30);
 
 /// Signs the App's JWT, and keeps it while it is good: a signature costs more than everything else in a call.
 pub(super) struct Signer {
-    identity: AppIdentity,
+    issuer: String,
+    key: SigningKey,
     signed: Mutex<Option<Signed>>,
+    /// True once it was told that GitHub does not take the key.
+    told: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -41,8 +47,19 @@ struct Claims<'a> {
 }
 
 impl Signer {
-    pub(super) fn new(identity: AppIdentity) -> Self {
-        Self { identity, signed: Mutex::new(None) }
+    pub(super) fn new(issuer: &str, key: SigningKey) -> Self {
+        let issuer = issuer.to_owned();
+        Self { issuer, key, signed: Mutex::new(None), told: AtomicBool::new(false) }
+    }
+
+    /// The key, as the App's settings page shows it.
+    pub(super) fn fingerprint(&self) -> &str {
+        self.key.fingerprint()
+    }
+
+    /// True the first time.
+    pub(super) fn is_told_once(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
     }
 
     /// A JWT that is good for another minute at least.
@@ -57,9 +74,9 @@ impl Signer {
         let claims = Claims {
             iat: now.saturating_sub(BACKDATED).unix_timestamp(),
             exp: expires_at.unix_timestamp(),
-            iss: &self.identity.issuer,
+            iss: &self.issuer,
         };
-        let jwt = self.identity.private_key.sign(&claims).map_err(|_| {
+        let jwt = self.key.sign(&claims).map_err(|_| {
             Error::new(
                 Kind::AppNotConfigured,
                 "the App's private key cannot sign; check that it is an RSA key",
@@ -72,8 +89,14 @@ impl Signer {
 
     /// Forgets the kept JWT if `refused` was because of the clock, and says whether a new one is worth a try.
     pub(super) fn renew_after(&self, used: &Signed, refused: &Error, clock: &GitHubClock) -> bool {
-        let skewed = (clock.offset() - used.offset).abs() >= NOTABLE_SKEW;
-        if refused.kind != Kind::Unauthorized || !(skewed || blames_the_clock(&refused.message)) {
+        if refused.kind != Kind::Unauthorized {
+            return false;
+        }
+        if blames_the_clock(&refused.message) {
+            if let Some(offset) = refused.clock_offset {
+                clock.believe(offset);
+            }
+        } else if (clock.offset() - used.offset).abs() < NOTABLE_SKEW {
             return false;
         }
         *self.signed.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -90,7 +113,7 @@ impl Signed {
 }
 
 /// True for GitHub's messages about `iat` and `exp`.
-fn blames_the_clock(message: &str) -> bool {
+pub(super) fn blames_the_clock(message: &str) -> bool {
     ["'exp'", "'iat'", "Expiration time", "Issued at"].iter().any(|part| message.contains(part))
 }
 
@@ -108,8 +131,7 @@ mod tests {
 
     fn signer() -> (Signer, GitHubClock, Arc<Manual>) {
         let ours = Manual::at(NOW);
-        let identity = AppIdentity { issuer: "Iv1.abc".to_owned(), private_key: signing_key() };
-        (Signer::new(identity), GitHubClock::new(ours.clone()), ours)
+        (Signer::new("Iv1.abc", signing_key()), GitHubClock::new(ours.clone()), ours)
     }
 
     fn claims(signed: &Signed) -> serde_json::Value {
@@ -142,7 +164,7 @@ mod tests {
     #[test]
     fn follows_githubs_clock() {
         let (signer, clock, _) = signer();
-        clock.learn(NOW - Duration::minutes(7));
+        clock.learn(-Duration::minutes(7));
         let expected = (NOW - Duration::minutes(7) + LIFE).unix_timestamp();
         assert_eq!(claims(&signer.jwt(&clock).unwrap())["exp"], expected);
     }
@@ -151,7 +173,7 @@ mod tests {
     fn survives_any_date() {
         let (signer, clock, _) = signer();
         for date in [datetime!(9999-12-31 23:59:59 UTC), datetime!(0000-01-01 00:00 UTC)] {
-            clock.learn(date);
+            clock.learn(clock.measure(date));
             assert!(signer.jwt(&clock).is_ok());
         }
     }
@@ -164,9 +186,14 @@ mod tests {
         let far = "'Expiration time' claim ('exp') is too far in the future";
         let undecodable = "A JSON web token could not be decoded";
         assert!(signer.renew_after(&used, &refused(far), &clock));
+        let measured = refused(far).measured(Some(Duration::minutes(1)));
+        (0..5).for_each(|_| clock.learn(Duration::ZERO));
+        assert!(signer.renew_after(&used, &measured, &clock));
+        assert_eq!(clock.offset(), Duration::minutes(1));
+        clock.believe(Duration::ZERO);
         assert!(!signer.renew_after(&used, &refused(undecodable), &clock));
         assert!(!signer.renew_after(&used, &Error::new(Kind::NotFound, far), &clock));
-        clock.learn(NOW + Duration::minutes(2));
+        clock.believe(Duration::minutes(2));
         assert!(signer.renew_after(&used, &refused(undecodable), &clock));
     }
 }

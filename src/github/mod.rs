@@ -36,6 +36,7 @@ mod git_data;
 mod graphql;
 mod headers;
 mod jwt;
+mod key_ring;
 mod labels;
 mod limits;
 mod mint_budget;
@@ -55,6 +56,7 @@ mod rules;
 mod rulesets;
 mod send;
 mod settings;
+mod signing_key;
 mod snapshot;
 mod sort;
 mod swap_branch;
@@ -86,7 +88,8 @@ pub use repository_list::{RepositoryList, RepositoryPage};
 pub use reviewers::Reviewers;
 pub use rules::RefusedRule;
 pub use rulesets::{Limit, Rule};
-pub use settings::{AppIdentity, BuildError, Limits, OAuthClient, Settings, SigningKey};
+pub use settings::{AppIdentity, BuildError, Limits, OAuthClient, Settings};
+pub use signing_key::{AppKeys, SigningKey};
 pub use snapshot::{At, Head, Look, RepositoryState, Snapshot};
 pub use tokens::{MintedToken, RepoScope};
 pub use users::AuthenticatedUser;
@@ -94,7 +97,7 @@ pub use users::AuthenticatedUser;
 use self::{
     breaker::Breaker,
     clock::GitHubClock,
-    jwt::Signer,
+    key_ring::KeyRing,
     mint_budget::MintBudget,
     payer::{Payer, Tokens},
     places::Places,
@@ -114,7 +117,8 @@ struct Inner {
     settings: Settings,
     client: Client,
     clock: GitHubClock,
-    signer: Option<Signer>,
+    /// The App's, if there is one.
+    keys: Option<KeyRing>,
     places: Places,
     mint_budget: MintBudget,
     quotas: Quotas,
@@ -140,7 +144,7 @@ impl GitHub {
         let clock = GitHubClock::new(clock);
         let inner = Inner {
             client,
-            signer: settings.app.clone().map(Signer::new),
+            keys: settings.app.as_ref().and_then(KeyRing::new),
             places: Places::new(settings.limits.in_flight),
             mint_budget: MintBudget::new(settings.limits.mints_per_minute, clock.ours()),
             quotas: Quotas::default(),
@@ -176,7 +180,7 @@ impl GitHub {
         below(&self.inner.settings.web_url, [repo.owner(), &name]).into()
     }
 
-    /// How far GitHub's clock is ahead of ours, as its last answer had it. GitHub's times (a token's end) are by that
+    /// How far GitHub's clock is ahead of ours, as its last answers have it. GitHub's times (a token's end) are by that
     /// clock.
     pub fn clock_offset(&self) -> time::Duration {
         self.inner.clock.offset()

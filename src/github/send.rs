@@ -115,8 +115,9 @@ impl GitHub {
         let request = self.request(call, credential)?;
         let mut response =
             self.inner.client.execute(request).await.map_err(|error| lost(call, &error))?;
-        if let Some(date) = headers::date(response.headers()) {
-            self.inner.clock.learn(date);
+        let offset = headers::date(response.headers()).map(|date| self.inner.clock.measure(date));
+        if let Some(offset) = offset {
+            self.inner.clock.learn(offset);
         }
         let status = response.status();
         self.learn_quota(call, whose, status, response.headers());
@@ -141,6 +142,7 @@ impl GitHub {
         };
         let kind = sort::kind(status.as_u16(), &headers, &said);
         let error = Error::answered(kind, status.as_u16(), &headers, said, self.inner.clock.now());
+        let error = error.measured(offset);
         Err(if call.api { self.heed_limit(&whose.payer, error) } else { error })
     }
 

@@ -1,11 +1,11 @@
 //! What the client is built from.
 
-use std::{fmt, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use url::Url;
 
-use crate::domain::{Invalid, Token};
+use super::signing_key::AppKeys;
+use crate::domain::Token;
 
 /// Where GitHub is, who the broker is there, and how hard it may try.
 #[derive(Clone, Debug)]
@@ -46,42 +46,10 @@ impl Settings {
 pub struct AppIdentity {
     /// Client id, or App id where the host is older than Enterprise Server 3.14: `iss` of the App's JWT.
     pub issuer: String,
-    /// The App's private key.
-    pub private_key: SigningKey,
-}
-
-/// The App's RSA private key. `Debug` shows nothing of it; its memory is wiped on drop.
-#[derive(Clone)]
-pub struct SigningKey(EncodingKey);
-
-impl SigningKey {
-    /// Reads a PEM file as GitHub hands it out (PKCS#1) or as converted to PKCS#8. A key that cannot sign is an error
-    /// here, not at the first call.
-    pub fn from_pem(pem: &[u8]) -> Result<Self, Invalid> {
-        let invalid = |_| {
-            Invalid::new(
-                "must be the unencrypted RSA private key of the GitHub App in PEM format \
-                 (download one from the App's settings page)",
-            )
-        };
-        let key = Self(EncodingKey::from_rsa_pem(pem).map_err(invalid)?);
-        key.sign(&()).map_err(invalid)?;
-        Ok(key)
-    }
-
-    /// A signed JWT (RS256) with these claims.
-    pub(super) fn sign(
-        &self,
-        claims: &impl serde::Serialize,
-    ) -> Result<String, jsonwebtoken::errors::Error> {
-        jsonwebtoken::encode(&Header::new(Algorithm::RS256), claims, &self.0)
-    }
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SigningKey(..)")
-    }
+    /// The App's private keys.
+    pub private_keys: AppKeys,
+    /// The file that they are from, if it is to be read again while serving.
+    pub key_file: Option<PathBuf>,
 }
 
 /// The App's OAuth client.
@@ -189,33 +157,4 @@ pub enum BuildError {
         "cannot set up HTTPS ({0}); if this machine has no system CA store, install ca-certificates"
     )]
     Tls(String),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::github::testing::{RSA_PKCS8, pem};
-
-    /// Where the PKCS#1 key begins in a PKCS#8 key of 2048 bits.
-    const PKCS1_OFFSET: usize = 26;
-
-    #[test]
-    fn reads_both_forms_of_the_key_and_shows_neither() {
-        let der = &*RSA_PKCS8;
-        let forms =
-            [pem("PRIVATE KEY", der), pem("RSA PRIVATE KEY", der.get(PKCS1_OFFSET..).unwrap())];
-        for form in forms {
-            let key = SigningKey::from_pem(form.as_bytes()).unwrap();
-            assert_eq!(format!("{key:?}"), "SigningKey(..)");
-        }
-    }
-
-    #[test]
-    fn refuses_what_cannot_sign() {
-        let der = &*RSA_PKCS8;
-        let cut = pem("PRIVATE KEY", &der[..der.len() / 2]);
-        for bad in ["", "key", &cut] {
-            assert!(SigningKey::from_pem(bad.as_bytes()).is_err());
-        }
-    }
 }

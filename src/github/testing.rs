@@ -20,7 +20,7 @@ use tokio::{
 };
 use url::Url;
 
-use super::{AppIdentity, GitHub, Limits, OAuthClient, Settings, SigningKey};
+use super::{AppIdentity, AppKeys, GitHub, Limits, OAuthClient, Settings, SigningKey};
 use crate::domain::{Clock, Token};
 
 /// A clock that stands still until it is moved.
@@ -51,10 +51,21 @@ impl Clock for Manual {
 }
 
 /// An RSA key in PKCS#8, DER. One for all tests: it takes a second to make.
-pub(super) static RSA_PKCS8: LazyLock<Vec<u8>> = LazyLock::new(|| {
+pub(super) static RSA_PKCS8: LazyLock<Vec<u8>> = LazyLock::new(rsa_pkcs8);
+
+/// Another one.
+pub(super) static OTHER_PKCS8: LazyLock<Vec<u8>> = LazyLock::new(rsa_pkcs8);
+
+fn rsa_pkcs8() -> Vec<u8> {
     let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
     AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap().as_ref().to_vec()
-});
+}
+
+/// The first one, the other one, or both of them in this order.
+pub(super) fn app_keys(ders: &[&[u8]]) -> AppKeys {
+    let text: String = ders.iter().map(|der| pem("PRIVATE KEY", der)).collect();
+    AppKeys::from_pem(text.as_bytes()).unwrap()
+}
 
 /// The same key, to sign with.
 pub(super) fn signing_key() -> SigningKey {
@@ -124,13 +135,22 @@ impl Script {
 
     /// A client of this server that does not wait between attempts, with other limits and a clock.
     pub(super) fn client_with(&self, limits: Limits, clock: Arc<Manual>) -> GitHub {
+        self.client_of(&[&RSA_PKCS8], limits, clock)
+    }
+
+    /// The same of an App with these keys.
+    pub(super) fn client_of(&self, keys: &[&[u8]], limits: Limits, clock: Arc<Manual>) -> GitHub {
         let limits =
             Limits { retry_base: Duration::ZERO, throttled_base: Duration::ZERO, ..limits };
         let settings = Settings {
             api_url: self.url.clone(),
             graphql_url: self.url.join("/graphql").unwrap(),
             web_url: self.url.clone(),
-            app: Some(AppIdentity { issuer: "Iv1.abc".to_owned(), private_key: signing_key() }),
+            app: Some(AppIdentity {
+                issuer: "Iv1.abc".to_owned(),
+                private_keys: app_keys(keys),
+                key_file: None,
+            }),
             oauth: Some(OAuthClient {
                 client_id: "Iv1.abc".to_owned(),
                 client_secret: Token::new("s&cret".to_owned()),

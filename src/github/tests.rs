@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use aws_lc_rs::{
+    rsa::KeyPair,
+    signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey},
+};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -9,7 +13,7 @@ use time::macros::datetime;
 use tokio::io::AsyncWriteExt;
 
 use super::{
-    testing::{LOST, Manual, Script, answer, logs, receive},
+    testing::{LOST, Manual, OTHER_PKCS8, RSA_PKCS8, Script, answer, app_keys, logs, receive},
     *,
 };
 use crate::domain::{
@@ -199,6 +203,124 @@ async fn the_jwt_follows_githubs_clock() {
     let noon = datetime!(2026-11-20 12:00 UTC).unix_timestamp();
     assert_eq!(issued, [noon - 60, noon - 3660]);
     assert_eq!(github.clock_offset(), time::Duration::hours(-1));
+}
+
+#[tokio::test]
+async fn a_jwt_that_is_refused_by_another_clock_than_github_shows_is_a_failure_of_its_own() {
+    let refused = answer(
+        401,
+        "date: Fri, 20 Nov 2026 11:50:00 GMT\r\n",
+        r#"{"message":"'Expiration time' claim ('exp') is too far in the future"}"#,
+    );
+    let script = Script::play([refused.clone(), refused, ok(INSTALLATION)]).await;
+    let github = script.client_with(Limits::default(), Manual::at(NOON));
+    let error = github.installation(InstallationId(3)).await.unwrap_err();
+    assert_eq!(error.kind, Kind::ClockSkew { seconds: -600 });
+    assert!(error.is_transient());
+    github.installation(InstallationId(3)).await.unwrap();
+    assert_eq!(script.lines().len(), 3);
+}
+
+const UNDECODABLE: &str = r#"{"message":"A JSON web token could not be decoded"}"#;
+const APP: &str = r#"{"id":2,"client_id":"Iv1.abc","slug":"x"}"#;
+
+/// Which key signed each request so far: 0 for the first of all, then in the order of their coming.
+fn signers(script: &Script) -> Vec<usize> {
+    let keys = [&RSA_PKCS8, &OTHER_PKCS8].map(|der| KeyPair::from_pkcs8(der).unwrap());
+    let signer = |request: &String| {
+        let jwt = request.split("earer ").nth(1).unwrap().split('\r').next().unwrap();
+        let (signed, signature) = jwt.rsplit_once('.').unwrap();
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let by = |key: &KeyPair| {
+            UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key().as_ref())
+                .verify(signed.as_bytes(), &signature)
+                .is_ok()
+        };
+        keys.iter().position(by).unwrap()
+    };
+    script.requests().iter().map(signer).collect()
+}
+
+#[tokio::test]
+async fn a_new_key_signs_once_github_takes_it_and_the_old_one_until_then() {
+    let refused = || answer(401, "", UNDECODABLE);
+    let another = ok(r#"{"id":9,"client_id":"Iv1.other","slug":"y"}"#);
+    let script = Script::play([
+        answer(404, "", "{}"),
+        refused(),
+        ok(INSTALLATION),
+        another,
+        ok(INSTALLATION),
+        ok(APP),
+        ok(INSTALLATION),
+    ])
+    .await;
+    let clock = Manual::at(NOON);
+    let limits = Limits { attempts: 1, ..Limits::default() };
+    let github = script.client_of(&[&RSA_PKCS8], limits, clock.clone());
+    let new = app_keys(&[&OTHER_PKCS8]);
+    let call = || async { github.installation(InstallationId(3)).await };
+    assert_eq!(call().await.unwrap_err().kind, Kind::NotFound);
+    // Not at GitHub yet, which is asked again after a minute.
+    github.use_app_keys(&new).await;
+    github.use_app_keys(&new).await;
+    call().await.unwrap();
+    clock.advance(60);
+    // Another App's.
+    github.use_app_keys(&new).await;
+    call().await.unwrap();
+    clock.advance(60);
+    github.use_app_keys(&new).await;
+    call().await.unwrap();
+    github.use_app_keys(&new).await;
+    assert_eq!(signers(&script), [0, 1, 0, 1, 0, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_proof_that_fails_for_a_passing_reason_is_tried_at_the_next_look() {
+    let script = Script::play([failed(503), ok(APP), ok(INSTALLATION)]).await;
+    let limits = Limits { attempts: 1, ..Limits::default() };
+    let github = script.client_of(&[&RSA_PKCS8], limits, Manual::at(NOON));
+    let both = app_keys(&[&OTHER_PKCS8, &RSA_PKCS8]);
+    github.use_app_keys(&both).await;
+    github.use_app_keys(&both).await;
+    github.installation(InstallationId(3)).await.unwrap();
+    assert_eq!(signers(&script), [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_key_that_github_takes_no_more_gives_way_to_another_once() {
+    let refused = || answer(401, "", UNDECODABLE);
+    let script = Script::play([
+        refused(),
+        ok(APP),
+        ok(INSTALLATION),
+        ok(INSTALLATION),
+        refused(),
+        refused(),
+        refused(),
+    ])
+    .await;
+    let limits = Limits { attempts: 1, ..Limits::default() };
+    let github = script.client_of(&[&RSA_PKCS8, &OTHER_PKCS8], limits, Manual::at(NOON));
+    let call = || async { github.installation(InstallationId(3)).await };
+    call().await.unwrap();
+    call().await.unwrap();
+    // Now the other one is refused, too: the first was so within the minute, and GitHub is not asked about it.
+    for _ in 0..2 {
+        assert_eq!(call().await.unwrap_err().kind, Kind::Unauthorized);
+    }
+    assert_eq!(signers(&script), [0, 1, 1, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn of_several_keys_the_first_that_github_takes_signs() {
+    let refused = answer(401, "", UNDECODABLE);
+    let script = Script::play([refused, ok(APP), ok(INSTALLATION)]).await;
+    let github = script.client_of(&[&RSA_PKCS8, &OTHER_PKCS8], Limits::default(), Manual::at(NOON));
+    github.use_app_keys(&app_keys(&[&RSA_PKCS8, &OTHER_PKCS8])).await;
+    github.installation(InstallationId(3)).await.unwrap();
+    assert_eq!(signers(&script), [0, 1, 1]);
 }
 
 #[tokio::test]

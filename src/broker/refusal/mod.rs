@@ -83,6 +83,7 @@ impl Context<'_> {
             Kind::RateLimited => rate_limited(&error),
             Kind::AppNotConfigured => app_not_configured(),
             Kind::ClientRefused => client_refused(),
+            Kind::ClockSkew { seconds } => clock_skew(seconds),
             Kind::Server
             | Kind::Unreachable
             | Kind::Interrupted
@@ -105,6 +106,19 @@ pub(super) fn app_not_configured() -> Error {
         Reason::AppNotConfigured,
         "this broker has no GitHub App configured, so that only personal access tokens work; ask its operator",
     )
+}
+
+/// GitHub judges the App's JWT by a clock that is not the one that it shows.
+pub(super) fn clock_skew(seconds: i64) -> Error {
+    let direction = if seconds < 0 { "behind" } else { "ahead of" };
+    let message = format!(
+        "GitHub refuses the broker's App because of the time; by its answers its clock is {} s {direction} the broker's, \
+         whose operator has to compare it with the right time",
+        seconds.unsigned_abs()
+    );
+    let mut error = Error::unavailable();
+    error.message = message;
+    error.with("clock_offset_seconds", seconds)
 }
 
 pub(super) fn client_refused() -> Error {
@@ -132,6 +146,7 @@ pub(super) fn cannot_ask(error: github::Error) -> Error {
         Kind::RateLimited => rate_limited(&error),
         Kind::AppNotConfigured => app_not_configured(),
         Kind::ClientRefused => client_refused(),
+        Kind::ClockSkew { seconds } => clock_skew(seconds),
         _ if error.is_transient() || error.effect_unknown() => Error::unavailable(),
         _ => not_understood(),
     }

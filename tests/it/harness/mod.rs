@@ -51,7 +51,7 @@ use ghbroker::{
     config::{Config, Log},
     crypto::{Kek, KeySet},
     domain::{Method, Permissions, Token},
-    github::{AppIdentity, Limits, OAuthClient, Settings, SigningKey},
+    github::{AppIdentity, AppKeys, Limits, OAuthClient, Settings},
     proto::{
         self, connection_admin_client::ConnectionAdminClient,
         credential_broker_client::CredentialBrokerClient,
@@ -606,7 +606,8 @@ pub fn config_at(urls: &Urls, database_url: &str) -> Config {
     let kek = Kek::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
     let app = AppIdentity {
         issuer: CLIENT_ID.into(),
-        private_key: SigningKey::from_pem(app_key().0.as_bytes()).unwrap(),
+        private_keys: AppKeys::from_pem(app_key().0.as_bytes()).unwrap(),
+        key_file: None,
     };
     let limits = Limits {
         retry_base: Duration::from_millis(1),
