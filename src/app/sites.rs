@@ -27,17 +27,20 @@ pub(super) async fn open(
 ) -> Result<(Sites, Webhooks), Error> {
     let (clock, mut webhooks) = (parts.clock.clone(), Webhooks::new());
     let mut unnamed: Vec<String> = unnamed_apps(std::iter::once(&default).chain(&more));
-    let mut built = Vec::new();
-    for site in std::iter::once(default).chain(more) {
+    let mut key_files = Vec::new();
+    let mut build = |site: config::Site| {
         let keys = site.github.app.as_ref().and_then(|app| app.key_file.clone());
         let site = build(site, store, &clock, &mut unnamed, &mut webhooks)?;
-        if let Some(path) = keys {
-            reload::app_keys(&site.name, path, site.github.clone(), &clock, followed).await?;
-        }
-        built.push(site);
+        key_files.extend(keys.map(|path| (site.name.clone(), path, site.github.clone())));
+        Ok::<Site, Error>(site)
+    };
+    let default = build(default)?;
+    let more: Result<Vec<Site>, Error> = more.into_iter().map(build).collect();
+    let sites = Sites::open(parts, default, more?).await?;
+    for (name, path, github) in key_files {
+        reload::app_keys(&name, path, github, &clock, followed).await?;
     }
-    let default = built.remove(0);
-    Ok((Sites::open(parts, default, built).await?, webhooks))
+    Ok((sites, webhooks))
 }
 
 /// Hosts of which what is stored without an App's name is the first App's: all but those with a site that has no App.

@@ -53,14 +53,22 @@ impl Checker<'_> {
         let web_url = self.url(web_url, "https://github.com");
         let app = self.app(section, &flags.issuer, flags.private_key);
         let oauth = self.oauth(section);
+        let limits = self.github_limits(section);
         Some(Settings {
             api_url: api_url?,
             graphql_url: graphql_url?,
             web_url: web_url?,
             app,
             oauth,
-            limits: Limits::default(),
+            limits,
         })
+    }
+
+    fn github_limits(&mut self, section: &str) -> Limits {
+        let mut limits = Limits::default();
+        let key = format!("{section}.mints_per_minute");
+        self.count(&key, 10..=10_000, &mut limits.mints_per_minute);
+        limits
     }
 
     /// All three addresses are given, or none: beside an Enterprise Server's address the default of another one would send

@@ -62,15 +62,15 @@ impl Checker<'_> {
         limits
     }
 
-    fn seconds(&mut self, key: &'static str, bounds: RangeInclusive<u64>, limit: &mut Duration) {
+    fn seconds(&mut self, key: &str, bounds: RangeInclusive<u64>, limit: &mut Duration) {
         if let Some(seconds) = self.number(key, bounds) {
             *limit = Duration::from_secs(seconds);
         }
     }
 
-    fn count<T: TryFrom<u64>>(
+    pub(super) fn count<T: TryFrom<u64>>(
         &mut self,
-        key: &'static str,
+        key: &str,
         bounds: RangeInclusive<u64>,
         limit: &mut T,
     ) {
@@ -79,7 +79,7 @@ impl Checker<'_> {
         }
     }
 
-    fn number(&mut self, key: &'static str, bounds: RangeInclusive<u64>) -> Option<u64> {
+    fn number(&mut self, key: &str, bounds: RangeInclusive<u64>) -> Option<u64> {
         let number = self.file.number(key)?;
         if bounds.contains(&number) {
             return Some(number);
