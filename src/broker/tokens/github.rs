@@ -11,14 +11,19 @@ use crate::{
 };
 
 impl Source for GitHub {
-    async fn mint(&self, key: &Key, _ahead: bool) -> Result<MintedToken, MintError> {
-        mint(self, key.installation, RepoScope::Ids(&[key.repository]), key.permissions).await
+    async fn mint(&self, key: &Key, ahead: bool) -> Result<MintedToken, MintError> {
+        let github = if ahead { self.in_background() } else { self.clone() };
+        mint(&github, key.installation, RepoScope::Ids(&[key.repository]), key.permissions).await
     }
 
     async fn prove(&self, key: &Key, token: &CachedToken) -> Proof {
         // Where GitHub did not name the repository there is nothing to read by.
         let Some(name) = &token.repository else { return Proof::Unknown };
-        match self.repository_for(&token.token, false, name).await {
+        if !self.spare(key.installation) {
+            // What is left of its quota is for its callers.
+            return Proof::Unknown;
+        }
+        match self.in_background().repository_for(&token.token, false, name).await {
             Ok(found) if found.id == key.repository => Proof::Works,
             Ok(_) => Proof::Refused,
             Err(error)
@@ -31,7 +36,7 @@ impl Source for GitHub {
     }
 
     async fn end(&self, token: &Token) -> Result<(), github::Error> {
-        self.revoke(token).await
+        self.in_background().revoke(token).await
     }
 
     fn clock_offset(&self) -> time::Duration {
