@@ -141,7 +141,11 @@ impl Sites {
         if !self.inner.several {
             return Ok(None);
         }
-        let Some(home) = self.default_site().store().home(call.account()).await? else {
+        let (account, now) = (call.account(), self.default_site().now());
+        if let Some(home) = self.all().find(|site| site.store().is_known_home(account, now)) {
+            return Ok(Some(home));
+        }
+        let Some(home) = self.default_site().store().home(account).await? else {
             return Ok(None);
         };
         self.at(Some(&home)).map(Some).ok_or_else(|| not_configured(&home))
@@ -173,7 +177,7 @@ fn not_configured(Home { host, app }: &Home) -> Error {
     Error::new(
         Reason::SiteNotConfigured,
         format!(
-            "this account is connected at {host} by the App {app}, which this broker is not configured for any more; its \
+            "this account is connected at {host} by the App {app:?}, which this broker is not configured for any more; its \
              operator has to add it again, or call Disconnect to connect the account anew"
         ),
     )

@@ -15,6 +15,8 @@ const MOST_BINDINGS: usize = 100;
 /// An account as it was when it was last read.
 #[derive(Debug)]
 pub struct AccountView {
+    /// True if it is at home at the store's site.
+    is_home: bool,
     /// Its installation on the store's host, if that has an id and is switched on; and its state as last seen.
     pub installation: Option<(InstallationId, ConnectionStatus)>,
     /// None if there are too many.
@@ -30,10 +32,15 @@ struct Bindings {
 }
 
 impl AccountView {
-    fn new(installation: Option<Installation>, bindings: Option<Vec<Binding>>) -> Self {
+    fn new(
+        is_home: bool,
+        installation: Option<Installation>,
+        bindings: Option<Vec<Binding>>,
+    ) -> Self {
         let installation = installation.filter(|installation| installation.enabled);
         let usable = |installation: Installation| Some((installation.id?, installation.status));
-        Self { installation: installation.and_then(usable), bindings: bindings.map(Bindings::new) }
+        let installation = installation.and_then(usable);
+        Self { is_home, installation, bindings: bindings.map(Bindings::new) }
     }
 
     /// How many bindings it counts for.
@@ -85,13 +92,20 @@ impl Store {
         self.views.read(account, read).await
     }
 
+    /// True if it is in memory that an account is at home at this site.
+    pub fn is_known_home(&self, account: &AccountId, now: OffsetDateTime) -> bool {
+        self.views.are_trusted(now) && self.views.known(account).is_some_and(|view| view.is_home)
+    }
+
     async fn read_view(&self, account: &AccountId) -> Result<AccountView, Error> {
+        let home = self.home(account).await?;
+        let is_home = home.is_some_and(|home| self.is_at(&home));
         let installation = self.installation(account).await?;
         let mut bindings = self.some_bindings(account, MOST_BINDINGS + 1).await?;
         let few = bindings.len() <= MOST_BINDINGS;
         // One text for all of them.
         bindings.iter_mut().for_each(|binding| binding.account = account.clone());
-        Ok(AccountView::new(installation, few.then_some(bindings)))
+        Ok(AccountView::new(is_home, installation, few.then_some(bindings)))
     }
 
     /// The account's binding of a repository by its name as last seen, or its active one, as `view` shows them.
@@ -119,7 +133,8 @@ mod tests {
             id: InstallationId,
             status: ConnectionStatus,
         ) -> Self {
-            Self { installation: Some((id, status)), bindings: Some(Bindings::new(Vec::new())) }
+            let (installation, bindings) = (Some((id, status)), Some(Bindings::new(Vec::new())));
+            Self { is_home: true, installation, bindings }
         }
     }
 

@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use ghbroker::{
     domain::{InstallationId, WebhookChange, WebhookEvent, WebhookEventName},
-    store::{Error, Home, Store},
+    store::{Error, Heeded, Home, Store},
 };
 
 use super::{
@@ -16,6 +18,7 @@ on_both!(
     disconnecting_leaves_no_home,
     another_apps_rows_are_not_seen,
     rows_without_an_app_are_the_first_ones,
+    in_memory_each_site_has_what_it_has_read,
     what_was_stored_before_has_a_home,
 );
 
@@ -150,6 +153,31 @@ async fn rows_without_an_app_are_the_first_ones(db: Db) {
     assert_eq!(other.put_pat(&pat("a"), &sealed("r2")).await, Err(Error::ConnectedElsewhere));
     store.put_pat(&pat("a"), &sealed("r2")).await.unwrap();
     assert_eq!(store.home(&a).await.unwrap(), Some(home("Iv1.app")), "said from then on");
+}
+
+async fn in_memory_each_site_has_what_it_has_read(db: Db) {
+    let store = db.store().await;
+    let (other, a) = (second(&store), account("a"));
+    for site in [&store, &other] {
+        site.heed_changes(&mut Heeded::default(), NOW).await.unwrap();
+    }
+    let seen = async |site: &Store| {
+        let view = site.view(&a, NOW).await.unwrap();
+        view.installation.map(|(id, _)| id.0)
+    };
+    store.bind_installation(&installation("a", 1)).await.unwrap();
+    assert!(!store.is_known_home(&a, NOW), "nobody has asked yet");
+    for _ in 0..2 {
+        assert_eq!((seen(&store).await, seen(&other).await), (Some(1), None));
+        assert!(store.is_known_home(&a, NOW) && !other.is_known_home(&a, NOW));
+    }
+    store.disconnect(&a).await.unwrap();
+    assert!(!store.is_known_home(&a, NOW));
+    other.bind_installation(&installation("a", 2)).await.unwrap();
+    assert_eq!((seen(&store).await, seen(&other).await), (None, Some(2)));
+    assert!(other.is_known_home(&a, NOW) && !store.is_known_home(&a, NOW));
+    let later = NOW + Duration::from_secs(60);
+    assert!(!other.is_known_home(&a, later), "nobody has said for a minute what others did");
 }
 
 async fn what_was_stored_before_has_a_home(db: Db) {
