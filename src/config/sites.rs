@@ -105,7 +105,9 @@ impl Checker<'_> {
         for site in sites {
             let issuers = site.former_issuers.iter().map(String::as_str);
             for issuer in std::iter::once(site.issuer()).chain(issuers) {
-                if let Some(other) = seen.insert((site.host(), issuer), &site.name) {
+                if let Some(other) = seen.insert((site.host(), issuer), &site.name)
+                    && *other != site.name
+                {
                     let (name, host) = (&site.name, site.host());
                     self.wrong(format!(
                         "the sites {other} and {name} are the same: the App {issuer:?} on {host}"

@@ -84,6 +84,68 @@ fn pages_that_browsers_are_sent_to_are_checked() {
 }
 
 #[test]
+fn further_sites_are_checked_as_the_first_one_is() {
+    let folder = folder();
+    std::fs::write(folder.path().join("app.pem"), &crate::harness::app_key().0).unwrap();
+    let app = "app.issuer = \"Iv1\"\napp.private_key = \"app.pem\"\n";
+    let file = format!(
+        "[github]\n{app}[sites.GHES]\napi_url = \"no url\"\n[sites.default]\n[sites.\"a.b\"]\n\
+         [sites.half]\napi_url = \"https://ghe.example/api/v3\"\napp.issuer = \"Iv2\"\nap.issuer = \"x\"\n\
+         webhooks.secrets = [\"missing\"]\noauth.client_id = \"Iv2\"\n\
+         [sites.same]\n{app}[sites.former]\napp.former_issuers = [\"Iv1\"]\n"
+    );
+    let file = format!("{file}\n[sites]\nnumber = 5\n");
+    std::fs::write(folder.path().join("bad.toml"), file).unwrap();
+    let flags = ["check-config", "--config", "bad.toml", "--encryption-key", "kek"];
+    let (code, _, stderr) = run(folder.path(), &flags);
+    assert_eq!(code, Some(78), "{stderr}");
+    for mistake in [
+        "sites.GHES: must be 1 to 32 characters of a-z 0-9 -",
+        "sites.a.b: must be 1 to 32 characters",
+        "sites.default cannot be named so: that is the site of [github]",
+        "sites.half.graphql_url and sites.half.web_url left out",
+        "sites.half.app.private_key is missing",
+        "sites.half.ap is unknown",
+        "sites.half.webhooks.secrets missing: ",
+        "server.http_listen is missing: [sites.half.webhooks] is served there",
+        "sites.half.oauth.client_secret is missing",
+        "sites.number must be a section",
+        "the sites default and former are the same: the App \"Iv1\" on github.com",
+        "the sites former and same are the same: the App \"Iv1\" on github.com",
+    ] {
+        assert!(stderr.contains(mistake), "{mistake} is not in:\n{stderr}");
+    }
+    assert!(!stderr.contains("sites.GHES.api_url"), "{stderr}");
+    std::fs::write(folder.path().join("bad.toml"), "sites = 5\n").unwrap();
+    let (_, _, stderr) = run(folder.path(), &flags);
+    assert!(stderr.contains("sites must have a section for each site: [sites.NAME]"), "{stderr}");
+}
+
+#[test]
+fn the_summary_has_every_site() {
+    let folder = folder();
+    std::fs::write(folder.path().join("app.pem"), &crate::harness::app_key().0).unwrap();
+    std::fs::write(folder.path().join("secret"), "0123456789abcdef").unwrap();
+    let file = "[server]\nhttp_listen = \"127.0.0.1:0\"\n[connect]\ncallback_url = \"https://portal.example/callback\"\n\
+                [sites.ghes]\napi_url = \"https://ghe.example/api/v3\"\n\
+                graphql_url = \"https://ghe.example/api/graphql\"\nweb_url = \"https://ghe.example\"\n\
+                app.issuer = \"Iv1.ghes\"\napp.private_key = \"app.pem\"\noauth.client_id = \"Iv1.ghes\"\n\
+                oauth.client_secret = \"secret\"\nwebhooks.secrets = [\"secret\"]\n\
+                [sites.second]\napp.issuer = \"Iv1.second\"\napp.private_key = \"app.pem\"\n";
+    std::fs::write(folder.path().join("good.toml"), file).unwrap();
+    let flags = ["check-config", "--config", "good.toml", "--encryption-key", "kek"];
+    let (code, stdout, stderr) = run(folder.path(), &flags);
+    assert_eq!(code, Some(0), "{stderr}");
+    for line in [
+        "site ghes: https://ghe.example/api/v3, https://ghe.example/api/graphql, https://ghe.example/; Iv1.ghes, oauth, webhooks",
+        "site second: https://api.github.com/, https://api.github.com/graphql, https://github.com/; Iv1.second",
+    ] {
+        assert!(stdout.lines().any(|said| said == line), "{line} is not in:\n{stdout}");
+    }
+    assert!(!stdout.contains("0123456789abcdef"));
+}
+
+#[test]
 fn what_has_a_wrong_type_or_is_unknown_hides_no_other_mistake() {
     let folder = folder();
     let file = "log = 1\n[server]\nlisten = 5\nlisen = \"127.0.0.1:1\"\n[server.tls]\n\

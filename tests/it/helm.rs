@@ -411,6 +411,23 @@ fn the_configuration_says_what_the_values_say() {
         client_id = "Iv1.example"
         client_secret = "/etc/ghbroker/oauth/client-secret"
         scopes = []
+        [sites.cloud]
+        app.issuer = "Iv23example"
+        app.private_key = "/etc/ghbroker/sites/cloud/app/private-key.pem"
+        app.former_issuers = ["77"]
+        oauth.client_id = "Iv23example"
+        oauth.client_secret = "/etc/ghbroker/sites/cloud/oauth/client-secret"
+        oauth.scopes = []
+        webhooks.secrets = [
+            "/etc/ghbroker/sites/cloud/webhooks/new",
+            "/etc/ghbroker/sites/cloud/webhooks/old",
+        ]
+        [sites.data-residency]
+        api_url = "https://api.octocorp.ghe.example"
+        graphql_url = "https://api.octocorp.ghe.example/graphql"
+        web_url = "https://octocorp.ghe.example"
+        app.issuer = "Iv1residency"
+        app.private_key = "/etc/ghbroker/sites/data-residency/app/private-key.pem"
         [connect]
         callback_url = "https://broker.example.com/github/callback"
         return_urls = ["https://portal.example.com/github/done"]
@@ -505,6 +522,12 @@ fn values_that_cannot_work_together_are_refused() {
         ("database.kind=postgres", "set database.existingSecret"),
         ("github.oauth.clientId=Iv1", "set github.oauth.existingSecret"),
         ("github.apiUrl=https://github.example.com", "set all of github.apiUrl"),
+        ("sites.ghes.webUrl=https://github.example.com", "set sites.ghes.app.issuer"),
+        ("sites.ghes.webUrl=https://github.example.com", "set sites.ghes.app.existingSecret"),
+        ("sites.ghes.webUrl=https://github.example.com", "set all of sites.ghes.apiUrl"),
+        ("sites.ghes.oauth.clientId=Iv1", "set sites.ghes.oauth.existingSecret"),
+        ("sites.ghes.webhooks.existingSecret=x", "set http.enabled: the webhooks of sites.ghes"),
+        ("sites.default.app.issuer=Iv1", "name sites.default otherwise"),
     ] {
         let said = refusal(Some("sqlite-values.yaml"), &[set]);
         assert!(said.contains(expected), "{set}: {said}");
@@ -524,6 +547,8 @@ fn the_schema_refuses_what_it_does_not_know() {
         ("replicaCount=many", "got string, want integer"),
         ("image.digest=latest", "/image/digest"),
         ("encryption.keys={a/../b}", "/encryption/keys/0"),
+        ("sites.GHES.app.issuer=Iv1", "additional properties 'GHES' not allowed"),
+        ("sites.ghes.app.secret=x", "additional properties 'secret' not allowed"),
     ] {
         let said = refusal(Some("sqlite-values.yaml"), &[set]);
         assert!(said.contains(expected), "{set}: {said}");

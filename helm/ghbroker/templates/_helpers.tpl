@@ -67,6 +67,23 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.policy.existingConfigMap }}{{ .Values.policy.key }}{{ else }}policy.toml{{ end }}
 {{- end }}
 
+{{/* The Secrets of further sites: "NAME/app SECRET", one on each line. */}}
+{{- define "ghbroker.siteSecrets" -}}
+{{- range $name, $site := .Values.sites }}
+{{- $secrets := dict "app" (($site.app | default dict).existingSecret) "oauth" "" "webhooks" (($site.webhooks | default dict).existingSecret) }}
+{{- with $site.oauth }}
+{{- if .clientId }}
+{{- $_ := set $secrets "oauth" .existingSecret }}
+{{- end }}
+{{- end }}
+{{- range $kind, $secret := $secrets }}
+{{- if $secret }}
+{{ $name }}/{{ $kind }} {{ $secret }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* What values.schema.json cannot say: all mistakes at once, each with what to set. */}}
 {{- define "ghbroker.validate" -}}
 {{- $mistakes := list }}
@@ -80,7 +97,30 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and .github.oauth.clientId (not .github.oauth.existingSecret) }}
 {{- $mistakes = append $mistakes "set github.oauth.existingSecret to the Secret that holds the client secret, or leave github.oauth.clientId empty" }}
 {{- end }}
-{{- if and .connect.callbackUrl (not .github.oauth.clientId) }}
+{{- $users := .github.oauth.clientId }}
+{{- range $name, $site := .sites }}
+{{- if eq $name "default" }}
+{{- $mistakes = append $mistakes "name sites.default otherwise: that is the site of github" }}
+{{- end }}
+{{- $oauth := $site.oauth | default dict }}
+{{- $users = or $users $oauth.clientId }}
+{{- if not (($site.app | default dict).issuer) }}
+{{- $mistakes = append $mistakes (printf "set sites.%s.app.issuer to the App's client id" $name) }}
+{{- end }}
+{{- if not (($site.app | default dict).existingSecret) }}
+{{- $mistakes = append $mistakes (printf "set sites.%s.app.existingSecret to the Secret that holds the App's private key" $name) }}
+{{- end }}
+{{- if and $oauth.clientId (not $oauth.existingSecret) }}
+{{- $mistakes = append $mistakes (printf "set sites.%s.oauth.existingSecret to the Secret that holds the client secret, or leave its clientId empty" $name) }}
+{{- end }}
+{{- if and (or $site.apiUrl $site.graphqlUrl $site.webUrl) (not (and $site.apiUrl $site.graphqlUrl $site.webUrl)) }}
+{{- $mistakes = append $mistakes (printf "set all of sites.%s.apiUrl, graphqlUrl and webUrl, or none for github.com" $name) }}
+{{- end }}
+{{- if and (($site.webhooks | default dict).existingSecret) (not $.Values.http.enabled) }}
+{{- $mistakes = append $mistakes (printf "set http.enabled: the webhooks of sites.%s are served there" $name) }}
+{{- end }}
+{{- end }}
+{{- if and .connect.callbackUrl (not $users) }}
 {{- $mistakes = append $mistakes "set github.oauth.clientId: users connect GitHub by the App's OAuth client" }}
 {{- end }}
 {{- if and .webhooks.existingSecret (not .http.enabled) }}
