@@ -73,8 +73,8 @@ fn site(config: &Config, name: &str, urls: &Urls, issuer: &str) -> config::Site 
     github.api_url = urls.api.parse().unwrap();
     github.graphql_url = urls.graphql.parse().unwrap();
     github.web_url = urls.web.parse().unwrap();
-    let private_key = github.app.take().unwrap().private_key;
-    github.app = Some(AppIdentity { issuer: issuer.into(), private_key });
+    let app = github.app.take().unwrap();
+    github.app = Some(AppIdentity { issuer: issuer.into(), ..app });
     github.oauth = Some(OAuthClient {
         client_id: issuer.into(),
         client_secret: Token::new(APP_CLIENT_SECRET.into()),
