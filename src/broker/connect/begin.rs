@@ -192,7 +192,7 @@ fn random_base64<const N: usize>() -> Result<Token, Error> {
 pub(super) fn no_oauth_client() -> Error {
     Error::new(
         Reason::AppNotConfigured,
-        "this broker has no [github.oauth] configured, so that nobody can authorize it; ask its operator",
+        "this broker has no OAuth client configured for the App of this site ([github.oauth]), so that nobody can authorize it; ask its operator",
     )
 }
 
