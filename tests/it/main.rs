@@ -11,9 +11,11 @@
 )]
 
 mod access;
+mod app_keys;
 mod audit;
 mod bad_input;
 mod browser;
+mod budgets;
 mod callback;
 mod canary;
 mod commit;

@@ -107,14 +107,17 @@ type Change = Arc<dyn Fn(&mut Config) + Send + Sync>;
 /// One key for all tests of the process: making one takes a while.
 pub fn app_key() -> &'static (String, String) {
     static KEY: OnceLock<(String, String)> = OnceLock::new();
-    KEY.get_or_init(|| {
-        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-        let private: Pkcs8V1Der = pair.as_der().unwrap();
-        (pem("PRIVATE KEY", private.as_ref()), pem("RSA PUBLIC KEY", pair.public_key().as_ref()))
-    })
+    KEY.get_or_init(new_app_key)
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+/// Another private key, in PKCS#8, and its public one.
+pub fn new_app_key() -> (String, String) {
+    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let private: Pkcs8V1Der = pair.as_der().unwrap();
+    (pem("PRIVATE KEY", private.as_ref()), pem("RSA PUBLIC KEY", pair.public_key().as_ref()))
+}
+
+pub fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(der))
 }
 
