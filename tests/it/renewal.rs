@@ -144,15 +144,16 @@ async fn a_suspended_installation_is_asked_for_once_for_all_of_its_keys() {
 async fn what_a_webhook_gives_makes_nobody_wait() {
     let world = World::connected().await;
     let first = token(&world).await.token;
-    let gate = Gate::new();
-    world.sim.fault(Fault::once(MINT, Effect::Hold(gate.clone())));
-    let body =
-        json!({"action": "added", "installation": {"id": INSTALLATION, "account": {"id": 1}}});
-    follow(&world, &Delivery::new("installation_repositories", &body)).await;
-    gate.arrived(1).await;
-    assert_eq!(token(&world).await.token, first);
-    gate.open();
-    until_another(&world, &first).await;
+    world.sim.fault(Fault::always(MINT, Effect::Status { status: 502, html: true }));
+    for (event, action) in
+        [("installation_repositories", "added"), ("installation", "new_permissions_accepted")]
+    {
+        let account = json!({"id": 1, "login": "acme"});
+        let body =
+            json!({"action": action, "installation": {"id": INSTALLATION, "account": account}});
+        follow(&world, &Delivery::new(event, &body)).await;
+        assert_eq!(token(&world).await.token, first);
+    }
     world.finish().await;
 }
 

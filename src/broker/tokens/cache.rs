@@ -217,6 +217,16 @@ impl<S: Source> TokenCache<S> {
         }
     }
 
+    /// Forgets what was refused to an account, but for what GitHub does not want to be asked for: GitHub itself says that it
+    /// may be granted now.
+    pub fn forgive_account(&self, account: &AccountId) {
+        let now = self.now();
+        for (scope, entry) in self.entries(account) {
+            self.allow(scope.installation);
+            entry.forgive(|error| !error.is_transient(), now);
+        }
+    }
+
     /// Takes over the name that a repository has now.
     pub fn rename(&self, account: &AccountId, repository: RepoId, name: &RepoName) {
         for (scope, entry) in self.entries(account) {

@@ -31,11 +31,11 @@ impl<S: Source> TokenCache<S> {
         self.drop_old_refusals(now);
     }
 
-    /// Renews all tokens of an account that are in use, while the old ones serve: what GitHub grants may have changed.
+    /// Renews all tokens of an account that are in use, while the old ones serve: they may be good for less than before, and what
+    /// was refused may be granted.
     pub fn refresh(&self, account: &AccountId) {
+        self.forgive_account(account);
         for (scope, entry) in self.entries(account) {
-            self.allow(scope.installation);
-            entry.forgive(|error| !error.is_transient(), self.now());
             if entry.token().is_some()
                 && let Some(tell) = entry.begin_renewal(self.now())
             {

@@ -65,7 +65,8 @@ impl Broker {
         Ok(accounts)
     }
 
-    /// Tokens that are good for less than before go at once. Others serve until there are new ones: nobody has to wait.
+    /// Tokens that are good for less than before go at once. Others are as good as they were, and what was refused may be
+    /// granted now.
     async fn installation_changed(
         &self,
         now: &Installation,
@@ -77,9 +78,8 @@ impl Broker {
             self.inner.tokens.purge(&now.account);
             return Ok(());
         }
-        self.take_over_names(&now.account).await?;
-        self.inner.tokens.refresh(&now.account);
-        Ok(())
+        self.inner.tokens.forgive_account(&now.account);
+        self.take_over_names(&now.account).await
     }
 
     /// Tokens live through a new name of their repository: what is stored has it by now.
