@@ -4,7 +4,7 @@
 //!  the App        people and accounts      a repository                     git                       proposals
 //!  app  tokens    users  oauth             repositories  rulesets           branches  git_data        pulls  labels
 //!   \    |        repository_list          compare  contents                commit_on_branch          reviewers
-//!   +-jwt-+                                new_repository  probes           swap_branch  snapshot     auto_merge
+//!  key_ring-jwt                            new_repository  probes           swap_branch  snapshot     auto_merge
 //!      |                                                                            |                     |
 //!      |                 pages   fresh                                            graphql --------------- +
 //!      |                       |                                                    |

@@ -188,3 +188,41 @@ async fn a_start_with_many_keys_keeps_within_the_budget_and_leaves_some_to_other
     assert_eq!(world.sim.count(MINT), before + 1 + done);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_renewal_gives_way_to_those_who_wait_for_an_answer() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let world = world(|config| config.github.limits.in_flight = 4).await;
+    let first = world.token(&[]).await.token;
+    for _ in 0..2 {
+        world.advance(20 * MINUTE);
+        assert_eq!(world.token(&[]).await.token, first);
+    }
+    let before = world.sim.count(MINT);
+    let gate = Gate::new();
+    world.sim.fault(Fault::always(MINT, Effect::Hold(gate.clone())));
+    let mut calls = JoinSet::new();
+    let mut begin = |account: &'static str| {
+        let mut broker = world.broker.clone();
+        let request = VerifyRepoRequest { account: account.into(), ..Default::default() };
+        calls.spawn(async move { broker.verify_repo(request).await.map(drop) });
+    };
+    begin(OTHER);
+    begin(OTHER);
+    gate.arrived(2).await;
+    // Half of the places are taken, and the token is due.
+    world.advance(6 * MINUTE);
+    for _ in 0..50 {
+        assert_eq!(world.token(&[]).await.token, first);
+    }
+    assert_eq!(world.sim.count(MINT), before + 2);
+    begin(ACCOUNT);
+    gate.arrived(3).await;
+    assert_eq!(world.sim.count(MINT), before + 3);
+    gate.open();
+    while let Some(call) = calls.join_next().await {
+        call.unwrap().unwrap();
+    }
+    world.until(async || (world.token(&[]).await.token != first).then_some(())).await;
+    world.finish().await;
+}
