@@ -34,9 +34,12 @@ lint: need-toolchain ## Formatting, clippy and docs, warnings denied
 fuzz: need-toolchain need-cxx ## Look for inputs that break a reader, a minute for each (FUZZ_SECONDS=60)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/tools/fuzz.sh
 
-bench: need-toolchain ## Measure what commits cost, with the release build (docs/performance.md)
+bench: need-toolchain ## Measure what commits and tokens cost, with the release build (docs/performance.md)
 	@echo "Building the release (about 10 minutes the first time)."
-	@$(CARGO) bench -q --locked --bench commit
+	@$(CARGO) bench -q --locked --bench commit --no-run
+	@$(CARGO) bench -q --locked --bench tokens --no-run
+	@commit=0; $(CARGO) bench -q --locked --bench commit || commit=1; \
+	$(CARGO) bench -q --locked --bench tokens && exit $$commit
 
 build: need-toolchain ## Build the release binary, target/release/ghbroker
 	$(CARGO) build --release --locked --bin ghbroker

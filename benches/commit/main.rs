@@ -12,20 +12,22 @@
     reason = "it stops where it fails, and the table is what it is for"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
 #[path = "../../tests/it/harness/program.rs"]
 mod program;
 mod setting;
 
-use std::{error::Error, fs, path::Path, process::ExitCode};
+use std::process::ExitCode;
 
+use common::{
+    Result,
+    place::CLIENT_ID,
+    summary::{self, Figure},
+};
 use ghbroker::proto::FileChange;
-use serde_json::json;
 use setting::{Cost, Setting, file};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-/// The client id of the App, which `program` starts the broker with.
-const CLIENT_ID: &str = "Iv23benchClientId001";
 const MOST: usize = 5_000;
 const COUNTS: [usize; 5] = [1, 10, 100, 1_000, MOST];
 /// Percentages of the files of a call that differ from the branch.
@@ -56,11 +58,6 @@ struct Row {
 }
 
 impl Row {
-    fn holds(&self) -> bool {
-        let in_memory = !self.alone || self.cost.peak <= MOST_MEMORY;
-        in_memory && self.bound.is_none_or(|bound| self.cost.requests <= bound)
-    }
-
     /// What others need who send each file by itself: the head, a blob for each file, a tree, a commit, the branch.
     fn one_by_one(&self) -> usize {
         self.files + 4
@@ -80,11 +77,13 @@ impl Row {
         )
     }
 
-    fn summary(&self) -> Vec<serde_json::Value> {
-        let figure = |name: &str, value: usize, unit: &str, bound: Option<usize>| {
-            let name = format!("{name}: {} files, {}", self.files, self.what);
-            let holds = bound.is_none_or(|bound| value <= bound);
-            json!({"name": name, "value": value, "unit": unit, "bound": bound, "holds": holds})
+    fn summary(&self) -> Vec<Figure> {
+        let figure = |name: &str, value: usize, unit: &str, bound: Option<usize>| Figure {
+            name: format!("{name}, {} files, {}", self.files, self.what),
+            value: value.into(),
+            unit: unit.to_owned(),
+            bound: bound.map(Into::into),
+            holds: bound.is_none_or(|bound| value <= bound),
         };
         let Cost { requests, sent, time, processor, peak } = self.cost;
         let mut figures = vec![
@@ -135,18 +134,9 @@ impl Table {
         self.0.push(row);
     }
 
-    /// Writes all figures to `target/bench/summary.json`, and says whether all bounds hold.
+    /// Writes all figures, and says whether all bounds hold.
     fn close(self) -> Result<bool> {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target folder")?;
-        let folder = target.join("bench");
-        fs::create_dir_all(&folder)?;
-        let figures: Vec<_> = self.0.iter().flat_map(Row::summary).collect();
-        fs::write(folder.join("summary.json"), serde_json::to_vec_pretty(&figures)?)?;
-        let broken: Vec<_> = self.0.iter().filter(|row| !row.holds()).collect();
-        for row in &broken {
-            println!("More requests or memory than allowed: {} files, {}", row.files, row.what);
-        }
-        Ok(broken.is_empty())
+        summary::write("commit", self.0.iter().flat_map(Row::summary).collect())
     }
 }
 

@@ -2,43 +2,34 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::{
-    encoding::{AsDer, Pkcs8V1Der},
-    rsa::{KeyPair, KeySize},
-    signature::KeyPair as _,
-};
-use base64::{Engine, prelude::BASE64_STANDARD};
 use ghbroker::proto::{
     CommitFilesRequest, ConfigureRepoRequest, FileChange, RegisterInstallationRequest,
     connection_admin_client::ConnectionAdminClient,
     credential_broker_client::CredentialBrokerClient, file_change::Change,
 };
-use github_sim::{Level, Options, Sim, seed};
+use github_sim::{Options, seed};
 use tonic::transport::Channel;
 
-use crate::{Result, program::Program};
+use crate::{
+    common::{
+        Result,
+        place::{ACCOUNT, INSTALLATION, MINT, Place, about, processor},
+    },
+    program::Program,
+};
 
-const ACCOUNT: &str = "tenant-acme";
-const APP: u64 = 77;
-const INSTALLATION: u64 = 4711;
-/// The token's request is once an hour, whatever is committed.
-const MINT: &str = "POST /app/installations/{installation_id}/access_tokens";
 /// Files of a folder.
 const FOLDER: usize = 50;
-/// A tick of `/proc/PID/stat`: Linux tells programs of 100 in a second on every machine.
-const TICK: Duration = Duration::from_millis(10);
 
 /// A broker that has the account connected.
 pub struct Setting {
-    sim: Sim,
+    place: Place,
     program: Program,
     broker: CredentialBrokerClient<Channel>,
     admin: ConnectionAdminClient<Channel>,
-    _folder: tempfile::TempDir,
 }
 
 /// What a call cost.
@@ -57,17 +48,8 @@ pub struct Cost {
 
 impl Setting {
     pub async fn start() -> Result<Self> {
-        let pair = KeyPair::generate(KeySize::Rsa2048)?;
-        let private: Pkcs8V1Der = pair.as_der()?;
-        let public = pem("RSA PUBLIC KEY", pair.public_key().as_ref());
-        let sim = Sim::start(Options::default(), github(public)).await?;
-        let folder = tempfile::tempdir()?;
-        fs::write(folder.path().join("kek"), BASE64_STANDARD.encode([7; 32]))?;
-        fs::write(folder.path().join("app.pem"), pem("PRIVATE KEY", private.as_ref()))?;
-        let config = "[encryption]\nkeys = [\"kek\"]\n[audit]\ntarget = \"./audit\"\n\
-                      [github.app]\nprivate_key = \"app.pem\"\n";
-        fs::write(folder.path().join("ghbroker.toml"), config)?;
-        let program = Program::serve(folder.path(), &sim);
+        let place = Place::new(Options::default(), "").await?;
+        let program = place.serve();
         let channel =
             Channel::from_shared(format!("http://{}", program.address))?.connect().await?;
         let mut broker = CredentialBrokerClient::new(channel.clone());
@@ -79,12 +61,12 @@ impl Setting {
         };
         broker.register_installation(install).await?;
         let admin = ConnectionAdminClient::new(channel);
-        Ok(Self { sim, program, broker, admin, _folder: folder })
+        Ok(Self { place, program, broker, admin })
     }
 
     /// A repository whose staging branch is there.
     pub async fn repository(&self, name: &str) -> Result<String> {
-        self.sim.add_repository(&seed::Repository {
+        self.place.sim.add_repository(&seed::Repository {
             owner: "acme".into(),
             name: name.into(),
             files: BTreeMap::from([("README.md".into(), "# Files\n".into())]),
@@ -111,38 +93,26 @@ impl Setting {
             files,
             ..Default::default()
         };
-        let (before, processor) = (self.sim.requests().len(), self.processor()?);
+        let (before, used) = (self.place.sim.requests().len(), processor(&self.program)?);
         let start = Instant::now();
         self.broker.clone().commit_files(request).await?;
         let time = start.elapsed();
-        let mut seen = self.sim.requests().split_off(before);
+        let mut seen = self.place.sim.requests().split_off(before);
         seen.retain(|seen| seen.route != MINT);
         Ok(Cost {
             requests: seen.len(),
             sent: seen.iter().map(|seen| seen.body_bytes).sum(),
             time,
-            processor: self.processor()?.saturating_sub(processor),
+            processor: processor(&self.program)?.saturating_sub(used),
             peak: self.peak()?,
         })
     }
 
-    fn processor(&self) -> Result<Duration> {
-        let text = self.about("stat")?;
-        let (_, fields) = text.rsplit_once(')').ok_or("/proc/PID/stat has no name")?;
-        // The 14th and 15th field of all, which begin with the id and the name: in user mode and in the kernel.
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
-        Ok(TICK * ticks.sum::<std::result::Result<u32, _>>()?)
-    }
-
     fn peak(&self) -> Result<usize> {
-        let text = self.about("status")?;
+        let text = about(&self.program, "status")?;
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).ok_or("no VmHWM")?;
         Ok(kib.parse::<usize>()? * 1024)
-    }
-
-    fn about(&self, what: &str) -> Result<String> {
-        Ok(fs::read_to_string(format!("/proc/{}/{what}", self.program.child.id()))?)
     }
 }
 
@@ -161,39 +131,4 @@ pub fn file(number: usize, version: usize, size: usize, binary: bool) -> FileCha
         change: Some(Change::Content(content.into())),
         mode: 0,
     }
-}
-
-/// An organization with the App installed.
-fn github(public_key: String) -> seed::Seed {
-    let permissions =
-        [("contents", Level::Write), ("pull_requests", Level::Write), ("metadata", Level::Read)];
-    seed::Seed {
-        users: vec![seed::User { login: "alice".into(), ..Default::default() }],
-        orgs: vec![seed::Org {
-            login: "acme".into(),
-            members: vec![seed::Member { login: "alice".into(), role: seed::Role::Admin }],
-            ..Default::default()
-        }],
-        apps: vec![seed::App {
-            id: Some(APP),
-            client_id: Some(crate::CLIENT_ID.into()),
-            client_secret: "secret".into(),
-            slug: "ghbroker-bench".into(),
-            owner: "acme".into(),
-            public_key_pem: vec![public_key],
-            permissions: permissions.map(|(name, level)| (name.to_owned(), level)).into(),
-            ..Default::default()
-        }],
-        installations: vec![seed::Installation {
-            id: Some(INSTALLATION),
-            app_id: APP,
-            account: "acme".into(),
-            ..Default::default()
-        }],
-        ..Default::default()
-    }
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(der))
 }
