@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{io::Write, process::ExitCode, sync::Arc};
+use std::{io::Write, num::NonZeroUsize, process::ExitCode, sync::Arc, thread};
 
 use clap::{Parser, Subcommand};
 use tracing::error;
@@ -47,6 +47,8 @@ enum Command {
     Token(Box<PrintToken>),
 }
 
+/// Least threads that serve, also on one processor: one may be held up by the disk that the audit is on.
+const LEAST_WORKERS: usize = 2;
 /// Exit code for a configuration that cannot work, as sysexits.h has it (EX_CONFIG).
 const EXIT_CONFIG: u8 = 78;
 
@@ -122,7 +124,12 @@ fn ask(question: impl Future<Output = Result<Answer, client::Error>>) -> ExitCod
 /// Runs a command that logs to its end.
 fn block_on(log: &Log, command: impl Future<Output = Result<(), app::Error>>) -> ExitCode {
     telemetry::install(log);
-    let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let workers = thread::available_parallelism().map_or(LEAST_WORKERS, NonZeroUsize::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers.max(LEAST_WORKERS))
+        .enable_all()
+        .build();
+    let result = match runtime {
         Ok(runtime) => runtime.block_on(command),
         Err(error) => {
             error!(%error, "the runtime cannot start");

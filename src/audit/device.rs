@@ -8,12 +8,17 @@ use std::{
         unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
-use super::Target;
+use super::{Target, prompt::Prompt};
 
 /// Mode of a new file: the audit says who may do what, and is nobody else's to read or to write.
 const MODE: u32 = 0o600;
+
+/// Whether a file was rotated is looked at no more often: a look takes half as long as a line. Until then lines go into the
+/// old one, which is there still.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Why the audit cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +62,7 @@ pub enum OpenError {
 /// What is written to.
 pub(super) struct Device {
     out: Box<dyn Write + Send>,
+    prompt: Prompt,
     /// For a file, how to notice that it was rotated.
     place: Option<Place>,
     /// What was written last is not the end of a line.
@@ -70,6 +76,9 @@ struct Place {
     path: PathBuf,
     device: u64,
     inode: u64,
+    /// When this was looked at last.
+    looked: Instant,
+    look_every: Duration,
 }
 
 impl Device {
@@ -77,13 +86,20 @@ impl Device {
     pub(super) fn open(target: &Target) -> Result<Self, OpenError> {
         match target {
             Target::Stdout => Self::stdout(),
-            Target::File(path) => Self::file(path),
+            Target::File(path) => Self::file(path, LOOK_EVERY),
         }
     }
 
     /// Anything that takes bytes, beginning with a line.
     pub(super) fn new(out: impl Write + Send + 'static) -> Self {
-        Self { out: Box::new(out), place: None, mid_line: false, failed: false }
+        let prompt = Prompt::never();
+        Self { out: Box::new(out), prompt, place: None, mid_line: false, failed: false }
+    }
+
+    /// One that promises to take each line at once.
+    #[cfg(test)]
+    pub(super) fn prompt(out: impl Write + Send + 'static) -> Self {
+        Self { prompt: Prompt::always(), ..Self::new(out) }
     }
 
     /// A handle of its own, past the buffer and the lock of [`io::Stdout`]: a line is out when the write returns.
@@ -93,10 +109,15 @@ impl Device {
         if is_null(&file.metadata().map_err(OpenError::Stdout)?) {
             return Err(OpenError::NoStdout);
         }
-        Ok(Self::new(file))
+        Ok(Self::of_file(file))
     }
 
-    fn file(path: &Path) -> Result<Self, OpenError> {
+    fn of_file(file: File) -> Self {
+        Self { prompt: Prompt::of(&file), ..Self::new(file) }
+    }
+
+    /// A file, of which this is to be looked at so often.
+    fn file(path: &Path, look_every: Duration) -> Result<Self, OpenError> {
         let failed = |source| OpenError::File { path: path.to_owned(), source };
         let regular = |kind: FileType| match kind_of(kind) {
             None => Ok(()),
@@ -112,19 +133,35 @@ impl Device {
             OpenOptions::new().append(true).create(true).mode(MODE).open(path).map_err(failed)?;
         let opened = file.metadata().map_err(failed)?;
         regular(opened.file_type())?;
-        let place = Place { path: path.to_owned(), device: opened.dev(), inode: opened.ino() };
+        let place = Place {
+            path: path.to_owned(),
+            device: opened.dev(),
+            inode: opened.ino(),
+            looked: Instant::now(),
+            look_every,
+        };
         let mid_line = opened.len() > 0 && !ends_a_line(path).unwrap_or(false);
-        Ok(Self { place: Some(place), mid_line, ..Self::new(file) })
+        Ok(Self { place: Some(place), mid_line, ..Self::of_file(file) })
     }
 
     /// Opens the file anew if it was moved or removed (as logrotate does), or if the last write failed.
     fn follow(&mut self) -> io::Result<()> {
-        if let Some(place) = &self.place
+        if let Some(place) = &mut self.place
             && (self.failed || place.is_left())
         {
-            *self = Self::file(&place.path).map_err(io::Error::other)?;
+            *self = Self::file(&place.path, place.look_every).map_err(io::Error::other)?;
         }
         Ok(())
+    }
+
+    /// Whether a write of so many bytes ends at once. One after a failure may not.
+    pub(super) fn is_prompt(&self, bytes: usize) -> bool {
+        !self.failed && self.prompt.takes(bytes)
+    }
+
+    /// Notes how long a write took that began then.
+    pub(super) fn note(&mut self, begin: Instant) {
+        self.prompt.note(begin);
     }
 
     /// Writes whole lines, on a line of their own. Says how many bytes the operating system took, and what stopped it.
@@ -165,7 +202,12 @@ impl Device {
 
 impl Place {
     /// Whether the path leads to something else by now, or nowhere.
-    fn is_left(&self) -> bool {
+    fn is_left(&mut self) -> bool {
+        let now = Instant::now();
+        if now.duration_since(self.looked) < self.look_every {
+            return false;
+        }
+        self.looked = now;
         let same = |now: Metadata| now.dev() == self.device && now.ino() == self.inode;
         !fs::metadata(&self.path).is_ok_and(same)
     }
@@ -214,6 +256,11 @@ mod tests {
         tempfile::tempdir().unwrap()
     }
 
+    /// A file that is looked at each time.
+    fn file(path: &Path) -> Device {
+        Device::file(path, Duration::ZERO).unwrap()
+    }
+
     #[track_caller]
     fn write(device: &mut Device, text: &str) {
         let (taken, outcome) = device.write(text.as_bytes());
@@ -237,9 +284,9 @@ mod tests {
     fn a_new_file_is_its_owners_alone_and_an_old_one_is_appended_to() {
         let folder = folder();
         let path = folder.path().join("audit.jsonl");
-        write(&mut Device::file(&path).unwrap(), "{1}\n");
+        write(&mut file(&path), "{1}\n");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
-        write(&mut Device::file(&path).unwrap(), "{2}\n");
+        write(&mut file(&path), "{2}\n");
         assert_eq!(read(&path), "{1}\n{2}\n");
     }
 
@@ -277,7 +324,7 @@ mod tests {
     fn follows_a_rotation_and_begins_the_new_file_with_a_line() {
         let folder = folder();
         let (path, old) = (folder.path().join("audit.jsonl"), folder.path().join("audit.jsonl.1"));
-        let mut device = Device::file(&path).unwrap();
+        let mut device = file(&path);
         write(&mut device, "{1}\n{half");
         fs::rename(&path, &old).unwrap();
         write(&mut device, "{2}\n");
@@ -299,7 +346,7 @@ mod tests {
         let (inside, aside) = (folder.path().join("logs"), folder.path().join("aside"));
         fs::create_dir(&inside).unwrap();
         let path = inside.join("audit.jsonl");
-        let mut device = Device::file(&path).unwrap();
+        let mut device = file(&path);
         fs::rename(&inside, &aside).unwrap();
         let (taken, outcome) = device.write(b"{1}\n");
         assert!(taken == 0 && outcome.unwrap_err().to_string().contains("cannot be opened"));
@@ -323,7 +370,7 @@ mod tests {
             [("{1}\n{half", "{1}\n{half\n{2}\n"), ("{1}\n", "{1}\n{2}\n"), ("", "{2}\n")]
         {
             fs::write(&path, there).unwrap();
-            write(&mut Device::file(&path).unwrap(), "{2}\n");
+            write(&mut file(&path), "{2}\n");
             assert_eq!(read(&path), expected);
         }
     }
@@ -342,7 +389,7 @@ mod tests {
         }
         let folder = folder();
         let path = folder.path().join("audit.jsonl");
-        let mut device = Device::file(&path).unwrap();
+        let mut device = file(&path);
         device.out =
             Box::new(Fails(vec![ErrorKind::StaleNetworkFileHandle, ErrorKind::Interrupted]));
         let (_, outcome) = device.write(b"{1}\n");

@@ -6,9 +6,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     OpenError, Record, Target,
+    desk::Desk,
     device::Device,
     outage::Outage,
-    writer::{Line, Writer},
+    writer::{self, Line, Writer},
 };
 
 /// Lines that wait for the device; a call that finds no room waits for some. A line is about 700 bytes, so this is less than
@@ -42,6 +43,7 @@ pub enum Unwritten {
 /// The audit. Cheap to clone; once all clones are gone, the thread writes what is left and ends.
 #[derive(Clone)]
 pub struct Audit {
+    desk: Arc<Desk>,
     queue: mpsc::Sender<Line>,
     outage: Arc<Outage>,
     timeout: Duration,
@@ -58,26 +60,46 @@ impl Audit {
     pub(super) fn open_on(device: Device, timeout: Duration) -> Result<Self, OpenError> {
         let (queue, lines) = mpsc::channel(QUEUE);
         let outage = Arc::<Outage>::default();
-        let writer = Writer { device, outage: outage.clone() };
+        let desk = Arc::new(Desk::new(Writer { device, outage: outage.clone() }));
+        let thread_desk = desk.clone();
         // Nobody joins it: a blocked device must not keep the process from ending.
         thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.run(lines))
+            .spawn(move || writer::run(&thread_desk, lines))
             .map_err(OpenError::Thread)?;
-        Ok(Self { queue, outage, timeout })
+        Ok(Self { desk, queue, outage, timeout })
     }
 
-    /// Writes `record`: when this succeeds, the operating system has the whole line (it may not be on the disk yet). Takes
-    /// at most the timeout that the audit was opened with.
+    /// Writes `record`: when what is returned has succeeded, the operating system has the whole line (it may not be on the disk
+    /// yet). Takes at most the timeout that the audit was opened with. The record is not needed any more when this returns.
     ///
     /// If this fails or is dropped, the line may be written all the same, then or later: a line may exist for a call that
     /// failed, but no call goes on without its line.
-    pub async fn write(&self, record: &Record) -> Result<(), Unwritten> {
+    pub fn write<'a>(
+        &'a self,
+        record: &Record,
+    ) -> impl Future<Output = Result<(), Unwritten>> + use<'a> {
+        let begun = self.begin(record);
+        async {
+            match begun? {
+                None => Ok(()),
+                Some(text) => self.queue(text).await,
+            }
+        }
+    }
+
+    /// Writes the line if that can be done at once; gives it back if not.
+    fn begin(&self, record: &Record) -> Result<Option<Vec<u8>>, Unwritten> {
         let text = record.to_line().map_err(|error| Unwritten::Unprintable(Arc::new(error)))?;
         if text.len() > MAX_LINE {
             return Err(Unwritten::TooLong(text.len()));
         }
-        self.queue(text).await
+        match self.desk.write_now(&text) {
+            Some(written) => {
+                written.map(|()| None).map_err(|error| Unwritten::Failed(Arc::new(error)))
+            }
+            None => Ok(Some(text)),
+        }
     }
 
     /// Waits until everything that was queued before is written or has failed, at most the timeout. For the shutdown, so
@@ -89,8 +111,9 @@ impl Audit {
     async fn queue(&self, text: Vec<u8>) -> Result<(), Unwritten> {
         let (written, outcome) = oneshot::channel();
         let done = async {
-            let line = Line { text, written };
-            self.queue.send(line).await.map_err(|_| Unwritten::Stopped)?;
+            let room = self.queue.reserve().await.map_err(|_| Unwritten::Stopped)?;
+            self.desk.expect();
+            room.send(Line { text, written });
             outcome.await.map_err(|_| Unwritten::Stopped)?.map_err(Unwritten::Failed)
         };
         let done = tokio::time::timeout(self.timeout, done).await;
@@ -107,7 +130,7 @@ impl Audit {
 mod tests {
     use std::collections::BTreeSet;
 
-    use futures_util::future::join_all;
+    use futures_util::{FutureExt, future::join_all};
     use serde_json::Value;
     use time::macros::datetime;
 
@@ -179,6 +202,39 @@ mod tests {
         audit.write(&record("Last")).await.unwrap();
         let text = writes.lock().unwrap().concat();
         assert_eq!(text, line("First") + &line("Waiting").repeat(QUEUE) + &line("Last"));
+    }
+
+    #[test]
+    fn a_line_is_in_a_file_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let audit = Audit::open(&Target::File(path.clone()), LONG).unwrap();
+        for _ in 0..2 {
+            // Without a runtime nobody could wait for the thread.
+            audit.write(&record("A")).now_or_never().unwrap().unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), line("A").repeat(2));
+    }
+
+    #[tokio::test]
+    async fn a_device_that_blocks_against_its_promise_holds_up_one_call() {
+        let (device, mut keeper) = gate();
+        let audit = Audit::open_on(Device::prompt(device), SHORT).unwrap();
+        let first = thread::spawn({
+            let audit = audit.clone();
+            move || audit.write(&record("First")).now_or_never()
+        });
+        keeper.entered().await;
+        for _ in 0..2 {
+            let unwritten = audit.write(&record("Waiting")).await.unwrap_err();
+            assert!(matches!(unwritten, Unwritten::Late(SHORT)), "{unwritten}");
+        }
+        let writes = keeper.open();
+        first.join().unwrap().unwrap().unwrap();
+        let audit = Audit { timeout: LONG, ..audit };
+        audit.close().await.unwrap();
+        let text = writes.lock().unwrap().concat();
+        assert_eq!(text, line("First") + &line("Waiting").repeat(2));
     }
 
     #[tokio::test]

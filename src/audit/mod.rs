@@ -3,13 +3,15 @@
 //! * [`record`]: what is written of a call.
 //! * [`target`]: where the lines go.
 //! * [`handle`]: [`Audit`], with which a call waits for its line.
-//! * [`writer`]: the thread that writes, many lines at once.
-//! * [`device`]: the file or stdout, with half lines and rotation.
+//! * [`desk`]: where lines are written, by a call itself or by the thread. [`writer`]: that thread, which writes many at once.
+//! * [`device`]: the file or stdout, with half lines and rotation. [`prompt`]: whether it takes a line at once.
 //! * [`outage`]: one line in the log when the audit fails, and one when it works again.
 
+mod desk;
 mod device;
 mod handle;
 mod outage;
+mod prompt;
 mod record;
 mod target;
 #[cfg(test)]

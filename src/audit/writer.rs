@@ -1,10 +1,10 @@
-//! The thread that writes.
+//! The thread that writes, and what it does with lines.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{device::Device, outage::Outage};
+use super::{desk::Desk, device::Device, outage::Outage};
 
 /// Lines that are written at once. Enough that a slow device is not asked for each line, few enough that the first of them
 /// does not wait long for the last.
@@ -18,19 +18,35 @@ pub(super) struct Line {
     pub(super) written: oneshot::Sender<Result<(), Arc<io::Error>>>,
 }
 
-/// Writes what is queued. A device may block for ever: this has a thread of its own, which nothing waits for without a
-/// time limit.
+/// Writes what is queued, until nobody can send any more and nothing is left. A device may block for ever: this has a thread
+/// of its own, which nothing waits for without a time limit.
+pub(super) fn run(desk: &Desk, mut queue: mpsc::Receiver<Line>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
+        desk.write(batch.drain(..));
+    }
+}
+
+/// Writes lines.
 pub(super) struct Writer {
     pub(super) device: Device,
     pub(super) outage: Arc<Outage>,
 }
 
 impl Writer {
-    /// Writes until nobody can send any more and nothing is left.
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Line>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
-            self.write(batch.drain(..));
+    /// Writes one line.
+    pub(super) fn write_one(&mut self, line: &[u8]) -> io::Result<()> {
+        let begin = Instant::now();
+        let (_, outcome) = self.device.write(line);
+        self.device.note(begin);
+        self.tell_of(&outcome);
+        outcome
+    }
+
+    fn tell_of(&self, outcome: &io::Result<()>) {
+        match outcome {
+            Ok(()) => self.outage.ends(),
+            Err(error) => self.outage.begins(error),
         }
     }
 
@@ -47,10 +63,7 @@ impl Writer {
             return tell(waiting, 0, None);
         }
         let (taken, outcome) = self.device.write(&bytes);
-        match &outcome {
-            Ok(()) => self.outage.ends(),
-            Err(error) => self.outage.begins(error),
-        }
+        self.tell_of(&outcome);
         tell(waiting, taken, outcome.err().map(Arc::new));
     }
 }

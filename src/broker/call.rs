@@ -143,8 +143,12 @@ impl Broker {
     }
 
     async fn write(&self, trail: &Trail, phase: Phase) -> Result<(), Error> {
-        let record = Record { phase, time: self.now(), ..trail.record().clone() };
-        self.inner.parts.audit.write(&record).await.map_err(|error| {
+        let written = {
+            let mut record = trail.record();
+            (record.phase, record.time) = (phase, self.now());
+            self.inner.parts.audit.write(&record)
+        };
+        written.await.map_err(|error| {
             Error::new(
                 Reason::AuditUnavailable,
                 "the broker cannot write its audit, and does nothing without it; try again later",
