@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tracing::info;
+use tracing::{debug, info};
 
 use super::{
     Broker, Call,
@@ -78,7 +78,8 @@ impl Broker {
         };
         // Somebody else may have taken the bound name over: callers must not clone from there.
         let repository = granted.repository.unwrap_or_else(|| access.binding.repository.clone());
-        info!(
+        // No more than that: each is in the audit.
+        debug!(
             account = %call.account(), %repository, source = source.as_str(),
             permissions = %request.permissions, stale,
             hashed_token = granted.hashed, "token found for a caller"

@@ -1,5 +1,7 @@
 //! Logs.
 
+mod fields;
+
 use std::{
     error::Error,
     io::{IsTerminal, Write},
@@ -7,21 +9,39 @@ use std::{
 };
 
 use tracing::{dispatcher, error};
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{
+        self, SubscriberBuilder,
+        format::{Format, Json},
+    },
+};
 
 use crate::config::Log;
+use fields::JsonFields;
 
 /// Sends logs to stderr, one line an event. Does nothing if logs go somewhere already (in tests).
 pub fn install(log: &Log) {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = fmt::fmt();
     let installed = if log.json {
-        lines.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        json(lines).with_env_filter(filter).with_writer(std::io::stderr).try_init()
     } else {
+        let lines = lines.with_env_filter(filter).with_writer(std::io::stderr);
         lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
     };
     // Fails only where a test has installed its own.
     drop(installed);
+}
+
+/// One JSON object a line, with the fields of the span that it is in.
+fn json(lines: SubscriberBuilder) -> SubscriberBuilder<JsonFields, Format<Json>> {
+    lines
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .fmt_fields(JsonFields)
 }
 
 /// Makes a panic say where it happened and nothing more: its message may hold what was being worked on. The place goes to
