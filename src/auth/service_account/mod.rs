@@ -1,5 +1,6 @@
 //! Callers that are known by a Kubernetes ServiceAccount token.
 
+mod seen;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -8,6 +9,8 @@ mod verify;
 
 use std::sync::Arc;
 
+use seen::Seen;
+use verify::prove;
 pub use verify::{Expected, verify};
 
 use super::{
@@ -46,6 +49,7 @@ pub struct ServiceAccounts {
 struct Inner {
     expected: Expected,
     keys: Cache,
+    seen: Seen,
     clock: Arc<dyn Clock>,
 }
 
@@ -65,7 +69,7 @@ impl ServiceAccounts {
             return Err(BuildError::Empty(part));
         }
         let keys = Cache::new(Source::new(keys)?, clock.clone());
-        Ok(Self { inner: Arc::new(Inner { expected, keys, clock }) })
+        Ok(Self { inner: Arc::new(Inner { expected, keys, seen: Seen::default(), clock }) })
     }
 
     /// Reads the keys if there are none yet, so that no caller has to wait. If that fails the log says why, and the
@@ -81,13 +85,21 @@ impl ServiceAccounts {
         authorization: Option<&[u8]>,
     ) -> Result<ServiceAccount, Refused> {
         let token = bearer(authorization.ok_or(Refused::NoToken)?)?;
-        let Inner { expected, keys, clock } = &*self.inner;
-        match verify(token, &*keys.keys().await?, expected, clock.now()) {
-            Err(Refused::UnknownKey) => {
-                verify(token, &*keys.newest().await?, expected, clock.now())
-            }
-            result => result,
+        let Inner { expected, keys: cache, seen, clock } = &*self.inner;
+        let mut keys = cache.keys().await?;
+        let now = clock.now();
+        if let Some(known) = seen.account(token, &keys, now) {
+            return known;
         }
+        let mut proven = prove(token, &keys, expected, now);
+        if matches!(proven, Err(Refused::UnknownKey)) {
+            keys = cache.newest().await?;
+            proven = prove(token, &keys, expected, clock.now());
+        }
+        let proven = proven?;
+        let account = proven.account_at(clock.now());
+        seen.keep(token, &keys, proven, clock.now());
+        account
     }
 }
 

@@ -307,6 +307,29 @@ async fn takes_one_bearer_token_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn that_a_token_was_good_says_nothing_about_later_or_another_one() {
+    let server = Server::with(&[&OLD]).await;
+    let broker = server.broker();
+    let call = async |token: &str| {
+        broker.accounts.authenticate(Some(format!("Bearer {token}").as_bytes())).await
+    };
+    let token = OLD.token(&claims_with("exp", json!(NOW.unix_timestamp() + 60)));
+    let other = OLD.token(&claims_with("exp", json!(NOW.unix_timestamp() + 61)));
+    let (message, _) = token.rsplit_once('.').unwrap();
+    let (_, signature) = other.rsplit_once('.').unwrap();
+    for _ in 0..2 {
+        assert!(call(&token).await.is_ok());
+        assert_eq!(call(&format!("{message}.{signature}")).await, Err(Refused::BadSignature));
+    }
+    broker.clock.advance(69);
+    assert!(call(&token).await.is_ok());
+    broker.clock.advance(1);
+    assert_eq!(call(&token).await, Err(Refused::TokenExpired));
+    broker.clock.advance(-600);
+    assert_eq!(call(&token).await, Err(Refused::TokenNotYetValid));
+}
+
+#[tokio::test]
 async fn an_unknown_key_is_looked_for_once_however_many_ask() {
     let server = Server::with(&[&OLD]).await;
     let broker = server.broker();

@@ -70,6 +70,38 @@ struct Named {
     name: Option<String>,
 }
 
+/// What a token with a good signature proves.
+pub(super) struct Proven {
+    account: ServiceAccount,
+    life: Life,
+}
+
+impl Proven {
+    /// Whose token it is, if its time has come and is not over.
+    pub(super) fn account_at(&self, now: OffsetDateTime) -> Result<ServiceAccount, Refused> {
+        self.life.check(now).map(|()| self.account.clone())
+    }
+}
+
+/// When a token is good.
+struct Life {
+    begin: Option<f64>,
+    end: f64,
+}
+
+impl Life {
+    fn check(&self, now: OffsetDateTime) -> Result<(), Refused> {
+        let now = now.unix_timestamp() as f64;
+        if now >= self.end + LEEWAY_S {
+            return Err(Refused::TokenExpired);
+        }
+        if self.begin.is_some_and(|begin| now < begin - LEEWAY_S) {
+            return Err(Refused::TokenNotYetValid);
+        }
+        Ok(())
+    }
+}
+
 /// The ServiceAccount that `token` proves, if `keys` hold the one that it is signed with, and it is as `expected` at
 /// the time `now`.
 pub fn verify(
@@ -78,6 +110,16 @@ pub fn verify(
     expected: &Expected,
     now: OffsetDateTime,
 ) -> Result<ServiceAccount, Refused> {
+    prove(token, keys, expected, now).map(|proven| proven.account)
+}
+
+/// What `token` proves, for as long as `keys` are those to believe.
+pub(super) fn prove(
+    token: &str,
+    keys: &Keys,
+    expected: &Expected,
+    now: OffsetDateTime,
+) -> Result<Proven, Refused> {
     if token.len() > MAX_TOKEN {
         return Err(Refused::MalformedToken);
     }
@@ -96,26 +138,21 @@ pub fn verify(
 }
 
 impl Claims {
-    fn check(&self, expected: &Expected, now: OffsetDateTime) -> Result<ServiceAccount, Refused> {
+    fn check(&self, expected: &Expected, now: OffsetDateTime) -> Result<Proven, Refused> {
         if self.iss.as_ref() != Some(&expected.issuer) {
             return Err(Refused::WrongIssuer);
         }
         if !self.aud.as_ref().is_some_and(|audience| audience.names(&expected.audience)) {
             return Err(Refused::WrongAudience);
         }
-        let now = now.unix_timestamp() as f64;
-        if now >= self.exp.ok_or(Refused::MalformedToken)? + LEEWAY_S {
-            return Err(Refused::TokenExpired);
-        }
-        if self.nbf.is_some_and(|begin| now < begin - LEEWAY_S) {
-            return Err(Refused::TokenNotYetValid);
-        }
+        let life = Life { begin: self.nbf, end: self.exp.ok_or(Refused::MalformedToken)? };
+        life.check(now)?;
         let account = self.sub.as_ref().ok_or(Refused::MalformedToken)?;
         let account = account.parse().map_err(|_| Refused::NotServiceAccount)?;
         if self.kubernetes.as_ref().is_some_and(|claim| !claim.is(&account)) {
             return Err(Refused::NotServiceAccount);
         }
-        Ok(account)
+        Ok(Proven { account, life })
     }
 }
 
