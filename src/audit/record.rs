@@ -1,12 +1,18 @@
 //! What is written of a call.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{borrow::Cow, net::SocketAddr};
 
 use serde::{Serialize, Serializer, ser::Error};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use crate::domain::Caller;
+use crate::domain::{Caller, Permissions};
+
+/// Most lines are shorter.
+const USUAL_LENGTH: usize = 1024;
+
+/// `2026-11-21T02:58:25.123456789Z`, with room.
+const LONGEST_TIME: usize = 40;
 
 /// Whether something is about to be done, or its answer is about to leave.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -62,7 +68,7 @@ pub struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<SocketAddr>,
     /// What was called: the method's name, or for what is none its path.
-    pub rpc: String,
+    pub rpc: Cow<'static, str>,
     /// The account that it was called for.
     pub account: Option<String>,
     /// Whether the caller may; none for a call that ended before that was decided.
@@ -88,10 +94,10 @@ pub struct Record {
     pub repository_ids: Vec<i64>,
     /// Permissions that the caller asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub requested_permissions: Option<BTreeMap<&'static str, &'static str>>,
+    pub requested_permissions: Option<Permissions>,
     /// Permissions that GitHub granted to the token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub granted_permissions: Option<BTreeMap<&'static str, &'static str>>,
+    pub granted_permissions: Option<Permissions>,
     /// Where the token came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<Cache>,
@@ -120,7 +126,11 @@ pub struct Record {
 
 impl Record {
     /// The end of a call of which only this is known yet; its time is that of its writing.
-    pub fn new(request_id: Uuid, caller: Option<&Caller>, rpc: String) -> Self {
+    pub fn new(
+        request_id: Uuid,
+        caller: Option<&Caller>,
+        rpc: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
             time: OffsetDateTime::UNIX_EPOCH,
             phase: Phase::End,
@@ -129,7 +139,7 @@ impl Record {
             caller: caller.map(Caller::to_string),
             authenticated_by: caller.map_or("none", Caller::authenticated_by),
             peer: None,
-            rpc,
+            rpc: rpc.into(),
             account: None,
             decision: None,
             rule: None,
@@ -153,7 +163,8 @@ impl Record {
 
     /// The record as one line of JSON with its end. JSON escapes every control character, so no newline is inside of it.
     pub(super) fn to_line(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut line = serde_json::to_vec(self)?;
+        let mut line = Vec::with_capacity(USUAL_LENGTH);
+        serde_json::to_writer(&mut line, self)?;
         line.push(b'\n');
         Ok(line)
     }
@@ -163,7 +174,13 @@ impl Record {
 fn utc<S: Serializer>(time: &OffsetDateTime, to: S) -> Result<S::Ok, S::Error> {
     let time = time.checked_to_offset(UtcOffset::UTC);
     let time = time.ok_or_else(|| S::Error::custom("the time is beyond the calendar"))?;
-    to.serialize_str(&time.format(&Rfc3339).map_err(S::Error::custom)?)
+    let mut text = [0; LONGEST_TIME];
+    let mut rest = text.as_mut_slice();
+    // Not by what it returns: of a time with a fraction that is less than it wrote (time 0.3).
+    time.format_into(&mut rest, &Rfc3339).map_err(S::Error::custom)?;
+    let length = LONGEST_TIME - rest.len();
+    let text = text.get(..length).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default();
+    to.serialize_str(text)
 }
 
 fn utc_if_any<S: Serializer>(time: &Option<OffsetDateTime>, to: S) -> Result<S::Ok, S::Error> {
@@ -201,8 +218,11 @@ mod tests {
             installation_id: Some(42),
             source: Some("app_installation"),
             repository_ids: vec![7, 8],
-            requested_permissions: Some(BTreeMap::from([("contents", "read")])),
-            granted_permissions: Some(BTreeMap::from([("contents", "read"), ("metadata", "read")])),
+            requested_permissions: Some(Permissions::from_github([("contents", "read")])),
+            granted_permissions: Some(Permissions::from_github([
+                ("contents", "read"),
+                ("metadata", "read"),
+            ])),
             cache: Some(Cache::Stale),
             // Any offset is written as UTC.
             expire_time: Some(datetime!(2026-11-21 05:58:25 +02:00)),
@@ -257,7 +277,7 @@ mod tests {
             let line = record.to_line().unwrap();
             prop_assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
             let read: Value = serde_json::from_slice(&line).unwrap();
-            prop_assert_eq!(&read["rpc"], &Value::from(record.rpc));
+            prop_assert_eq!(&read["rpc"], &Value::from(&*record.rpc));
             for (name, text) in [
                 ("trace_id", record.trace_id),
                 ("caller", record.caller),

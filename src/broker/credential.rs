@@ -124,6 +124,12 @@ impl Broker {
         {
             return Ok(Credential::App { id, status });
         }
+        // Seldom, and with much to remember on the way: that takes no room in every call.
+        Box::pin(self.credential_of_held(account)).await
+    }
+
+    /// The same by all that the account is connected with.
+    async fn credential_of_held(&self, account: &AccountId) -> Result<Credential, Error> {
         let mut held = self.held(account).await?;
         let mut choice = held.choice(self.connecting().fallback, self.now());
         if self.may_have_changed(&held, &choice) && self.look_again(account, &mut held).await {

@@ -79,7 +79,7 @@ impl Broker {
             state: binding.state,
             at: Some(token.minted_at.saturating_add(self.github().clock_offset())),
         };
-        match self.store().follow_repository(seen).await {
+        match Box::pin(self.store().follow_repository(seen)).await {
             Ok(_) => {
                 info!(account = %binding.account, before = %binding.repository, repository = %name, "repository renamed: its bindings follow");
             }

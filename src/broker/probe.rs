@@ -29,7 +29,7 @@ impl Broker {
         repository: &RepoName,
         bound: Option<RepoId>,
     ) -> Result<RepoToken, Error> {
-        call.trail.note(|record| record.requested_permissions = Some(PROBE.to_map()));
+        call.trail.note(|record| record.requested_permissions = Some(PROBE));
         let token = self.find_probe(call.account(), credential, repository, bound).await?;
         call.trail.note(|record| token.note(record));
         Ok(token)
@@ -68,7 +68,7 @@ impl Broker {
         id: InstallationId,
         permissions: Permissions,
     ) -> Result<RepoToken, Error> {
-        call.trail.note(|record| record.requested_permissions = Some(permissions.to_map()));
+        call.trail.note(|record| record.requested_permissions = Some(permissions));
         let minted = tokens::mint(self.github(), id, RepoScope::All, permissions).await;
         let as_asked = minted.and_then(|minted| {
             let more = minted.permissions.missing_from(permissions);

@@ -71,7 +71,7 @@ impl RepoToken {
     pub fn note(&self, record: &mut Record) {
         record.cache = self.cache;
         record.expire_time = self.expires_at;
-        record.granted_permissions = Some(self.permissions.to_map());
+        record.granted_permissions = Some(self.permissions);
         record.hashed_token = Some(self.hashed.clone());
     }
 }
@@ -85,7 +85,7 @@ impl Broker {
         min_ttl: Duration,
     ) -> Result<RepoToken, Error> {
         let trail = &access.call.trail;
-        trail.note(|record| record.requested_permissions = Some(permissions.to_map()));
+        trail.note(|record| record.requested_permissions = Some(permissions));
         let token = self.find_token(access, permissions, min_ttl).await?;
         trail.note(|record| token.note(record));
         Ok(token)
@@ -117,7 +117,7 @@ impl Broker {
         let mut got = self.inner.tokens.get(&key, min_ttl).await;
         if matches!(&got, Err(error) if matches!(**error, MintError::GivenUp)) {
             // The account was registered anew or disconnected while it waited: what it has now counts.
-            let now = self.access(&access.call, Some(&access.binding.repository)).await?;
+            let now = Box::pin(self.access(&access.call, Some(&access.binding.repository))).await?;
             if let Credential::App { id, .. } = now.credential {
                 key.installation = id;
                 got = self.inner.tokens.get(&key, min_ttl).await;
@@ -128,8 +128,9 @@ impl Broker {
                 self.learn_name(&access.binding, &vended.token).await;
                 let fresh = vended.token.is_fresh(self.now());
                 if fresh && status != ConnectionStatus::Active {
-                    self.note_installation(account, key.installation, ConnectionStatus::Active)
-                        .await;
+                    // In a box, as is all that is seldom: it takes no room in every call.
+                    let active = ConnectionStatus::Active;
+                    Box::pin(self.note_installation(account, key.installation, active)).await;
                 }
                 Ok(RepoToken {
                     token: vended.token.token.clone(),
@@ -145,7 +146,8 @@ impl Broker {
             Err(error) => {
                 let id = key.installation;
                 let context = access.context();
-                Err(self.no_token(account, id, Some(&context), &error).await.caused_by(error))
+                let why = Box::pin(self.no_token(account, id, Some(&context), &error)).await;
+                Err(why.caused_by(error))
             }
         }
     }

@@ -145,9 +145,8 @@ impl Sites {
         if let Some(home) = self.all().find(|site| site.store().is_known_home(account, now)) {
             return Ok(Some(home));
         }
-        let Some(home) = self.default_site().store().home(account).await? else {
-            return Ok(None);
-        };
+        let home = Box::pin(self.default_site().store().home(account)).await?;
+        let Some(home) = home else { return Ok(None) };
         self.at(Some(&home)).map(Some).ok_or_else(|| not_configured(&home))
     }
 

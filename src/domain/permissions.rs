@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use serde::{Serialize, Serializer};
+
 use super::Invalid;
 
 /// The permissions of a GitHub App that bear on a repository, in the order of their bits. From the schema
@@ -147,7 +149,14 @@ impl Permissions {
 
     /// All permissions with their levels, by name.
     pub fn iter(self) -> impl Iterator<Item = (Permission, Level)> {
-        (0..NAMES.len() as u8).map(Permission).filter_map(move |p| Some((p, self.level(p)?)))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            // Two bits for each: the next that is not 0 begins here.
+            let at = rest.trailing_zeros() / 2;
+            let level = Level::from_bits(rest.checked_shr(2 * at)?)?;
+            rest &= !(3 << (2 * at));
+            Some((Permission(u8::try_from(at).ok()?), level))
+        })
     }
 
     /// What of `self` is not granted by `granted`, at the level that `self` asks for.
@@ -170,6 +179,13 @@ impl Permissions {
             .into_iter()
             .filter_map(|(name, level)| Some((name.parse().ok()?, level.parse().ok()?)))
             .fold(Self::NONE, |set, (permission, level)| set.with(permission, level))
+    }
+}
+
+/// GitHub's names and levels.
+impl Serialize for Permissions {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.iter().map(|(permission, level)| (permission.name(), level.name())))
     }
 }
 

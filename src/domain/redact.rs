@@ -3,8 +3,16 @@
 /// What stands in the place of a secret.
 pub const REDACTED: &str = "[redacted]";
 
+/// GitHub's tokens have at least so many characters after the prefix.
+const MIN_TAIL: usize = 20;
+/// No token is shorter, whatever its prefix.
+const MIN_LENGTH: usize = "eyJ".len() + MIN_TAIL;
+
 /// `text` without anything that has the form of a GitHub token or of a JWT.
 pub fn redact(text: &str) -> String {
+    if text.len() < MIN_LENGTH {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -21,8 +29,6 @@ pub fn redact(text: &str) -> String {
 
 /// Length of the token that `text` begins with: `gh[a-z]_[A-Za-z0-9._-]{20,}`, `github_pat_[A-Za-z0-9_]{20,}`, or a JWT.
 fn token_length(text: &str) -> Option<usize> {
-    /// GitHub's tokens have at least so many characters after the prefix.
-    const MIN_TAIL: usize = 20;
     let wide = |b: &u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
     let narrow = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
     let tail = |prefix: usize, allowed: &dyn Fn(&u8) -> bool| {

@@ -176,8 +176,9 @@ impl GitHub {
 
     /// What `git clone` takes.
     pub fn clone_url(&self, repo: &RepoName) -> String {
-        let name = format!("{}.git", repo.name());
-        below(&self.inner.settings.web_url, [repo.owner(), &name]).into()
+        // Nothing in a name of a repository has to be encoded.
+        let base = self.inner.settings.web_url.as_str().trim_end_matches('/');
+        format!("{base}/{repo}.git")
     }
 
     /// How far GitHub's clock is ahead of ours, as its last answers have it. GitHub's times (a token's end) are by that

@@ -14,7 +14,7 @@ use tonic::{
     body::Body,
     codegen::{
         Service,
-        http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE},
+        http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header::CONTENT_TYPE},
     },
 };
 use tower::Layer;
@@ -87,7 +87,8 @@ where
         if request.uri().path().starts_with(NOT_OURS) {
             return Box::pin(self.services.call(request));
         }
-        let path = loggable(request.uri().path());
+        // Cheap, and only of use for a call that is refused here.
+        let uri = request.uri().clone();
         let deadline = Deadline::asked(request.headers());
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
@@ -99,8 +100,8 @@ where
                 None => Ok(answer.await),
             };
             match answered {
-                Ok(answer) => Ok(explained(answer?, &path, &limits)),
-                Err(_) => Ok(refused(too_late(), "its caller's time is over", &path).into_http()),
+                Ok(answer) => Ok(explained(answer?, &uri, &limits)),
+                Err(_) => Ok(refused(too_late(), "its caller's time is over", &uri).into_http()),
             }
         })
     }
@@ -125,13 +126,13 @@ fn not_grpc() -> Response<Body> {
 }
 
 /// Gives an error of tonic's own the details that ours have; leaves all other answers as they are.
-fn explained(mut answer: Response<Body>, path: &str, limits: &Limits) -> Response<Body> {
+fn explained(mut answer: Response<Body>, uri: &Uri, limits: &Limits) -> Response<Body> {
     // An answer of success has no status in its headers.
     let status = Status::from_header_map(answer.headers());
     let Some(status) = status.filter(|status| status.details().is_empty()) else { return answer };
     if let Some(error) = error(&status, limits) {
         // Fails for a message that is no header, and what is percent-encoded always is one.
-        drop(refused(error, status.message(), path).add_header(answer.headers_mut()));
+        drop(refused(error, status.message(), uri).add_header(answer.headers_mut()));
     }
     answer
 }
@@ -164,7 +165,8 @@ fn error(status: &Status, limits: &Limits) -> Option<Error> {
     }
 }
 
-fn refused(error: Error, cause: &str, path: &str) -> Status {
+fn refused(error: Error, cause: &str, uri: &Uri) -> Status {
+    let path = loggable(uri.path());
     let request_id = Uuid::now_v7();
     let reason = error.reason.word();
     info!(reason, %request_id, path, cause, "call refused before its handler");

@@ -191,7 +191,7 @@ impl Inner {
         let told = self.refusals.tell();
         if let Some(untold) = told {
             info!(
-                reason, %request_id, rpc = record.rpc, caller = record.caller, peer, said = %error,
+                reason, %request_id, rpc = &*record.rpc, caller = record.caller, peer, said = %error,
                 untold, "call refused at the door"
             );
         }

@@ -80,7 +80,7 @@ impl Store {
         now: OffsetDateTime,
     ) -> Result<Arc<AccountView>, Error> {
         if !self.views.are_trusted(now) {
-            return self.read_view(account).await.map(Arc::new);
+            return Box::pin(self.read_view(account)).await.map(Arc::new);
         }
         if let Some(view) = self.views.known(account) {
             return Ok(view);
@@ -117,7 +117,7 @@ impl Store {
     ) -> Result<Option<Arc<Binding>>, Error> {
         match &view.bindings {
             Some(bindings) => Ok(bindings.find(repository).cloned()),
-            None => Ok(self.binding(account, repository).await?.map(Arc::new)),
+            None => Ok(Box::pin(self.binding(account, repository)).await?.map(Arc::new)),
         }
     }
 }

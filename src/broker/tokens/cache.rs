@@ -72,9 +72,9 @@ impl<S: Source> TokenCache<S> {
         }
         let fallback = cached.is_some_and(|token| token.lives(now, LEAST_LIFE));
         let minted = if fallback {
-            self.wait_a_little(key, min_ttl).await
+            Box::pin(self.wait_a_little(key, min_ttl)).await
         } else {
-            Some(self.wait(key, min_ttl).await)
+            Some(Box::pin(self.wait(key, min_ttl)).await)
         };
         let error = match minted {
             Some(Ok(token)) => {

@@ -10,13 +10,13 @@ use crate::domain::{AccountId, BranchName, BranchPattern, Permissions, RepoName,
 #[derive(Clone, Debug)]
 pub struct Grant {
     account: AccountId,
-    /// Never empty.
-    rules: Vec<Arc<Rule>>,
+    /// Never empty. Shared, as most steps keep all of them.
+    rules: Arc<[Arc<Rule>]>,
 }
 
 impl Grant {
     pub(super) fn new(account: &AccountId, rules: Vec<Arc<Rule>>) -> Option<Self> {
-        (!rules.is_empty()).then(|| Self { account: account.clone(), rules })
+        (!rules.is_empty()).then(|| Self { account: account.clone(), rules: rules.into() })
     }
 
     /// The account that it is for.
@@ -69,6 +69,9 @@ impl Grant {
     }
 
     fn keep(&self, keep: impl Fn(&Rule) -> bool) -> Option<Self> {
+        if self.rules.iter().all(|rule| keep(rule)) {
+            return Some(self.clone());
+        }
         Self::new(&self.account, self.rules.iter().filter(|rule| keep(rule)).cloned().collect())
     }
 }
