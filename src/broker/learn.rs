@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tracing::{info, warn};
 
 use super::{
@@ -10,10 +11,10 @@ use super::{
     credential::{Credential, UserToken, UserTokenKind},
     error::{Error, Reason},
     refusal::{self, Context},
-    tokens::{CachedToken, MintError},
+    tokens::{self, MintError},
 };
 use crate::{
-    domain::{AccountId, Binding, ConnectionStatus, InstallationId},
+    domain::{AccountId, Binding, ConnectionStatus, InstallationId, RepoName},
     github::{self, Kind},
     store::SeenRepository,
 };
@@ -64,12 +65,14 @@ impl Broker {
         }
     }
 
-    /// Takes over the name that GitHub had for a repository when it minted a token for it, unless something later is known.
-    pub(super) async fn learn_name(&self, binding: &Binding, token: &CachedToken) {
-        let Some(name) = token.repository.as_ref().filter(|name| **name != binding.repository)
-        else {
-            return;
-        };
+    /// Takes over the name that GitHub had for a repository when it minted a token with this end, unless something later is
+    /// known.
+    pub(super) async fn learn_name(
+        &self,
+        binding: &Binding,
+        name: &RepoName,
+        ends_at: OffsetDateTime,
+    ) {
         if !self.inner.renames.may(&binding.account, self.now()) {
             return;
         }
@@ -77,7 +80,8 @@ impl Broker {
             id: binding.repository_id,
             name,
             state: binding.state,
-            at: Some(token.minted_at.saturating_add(self.github().clock_offset())),
+            // By GitHub's clock, as what its webhooks say.
+            at: Some(ends_at.saturating_sub(tokens::LIFE)),
         };
         match Box::pin(self.store().follow_repository(seen)).await {
             Ok(_) => {

@@ -125,7 +125,6 @@ impl Broker {
         }
         match got {
             Ok(vended) => {
-                self.learn_name(&access.binding, &vended.token).await;
                 let fresh = vended.token.is_fresh(self.now());
                 if fresh && status != ConnectionStatus::Active {
                     // In a box, as is all that is seldom: it takes no room in every call.

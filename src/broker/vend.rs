@@ -76,6 +76,11 @@ impl Broker {
                 end - self.now() - self.github().clock_offset() < request.min_ttl
             }),
         };
+        if let (Some(name), Some(end)) = (&granted.repository, granted.expires_at)
+            && *name != access.binding.repository
+        {
+            Box::pin(self.learn_name(&access.binding, name, end)).await;
+        }
         // Somebody else may have taken the bound name over: callers must not clone from there.
         let repository = granted.repository.unwrap_or_else(|| access.binding.repository.clone());
         // No more than that: each is in the audit.

@@ -401,6 +401,7 @@ fn the_configuration_says_what_the_values_say() {
         [encryption]
         keys = ["/etc/ghbroker/encryption/primary"]
         [github]
+        mints_per_minute = 180
         api_url = "https://github.example.com/api/v3"
         graphql_url = "https://github.example.com/api/graphql"
         web_url = "https://github.example.com"
@@ -453,6 +454,8 @@ fn the_configuration_says_what_the_values_say() {
         [log]
         level = "debug"
         format = "text"
+        [tokens]
+        revoke_on_shutdown = false
     "#
     .parse()
     .unwrap();
@@ -541,7 +544,7 @@ fn the_schema_refuses_what_it_does_not_know() {
         ("replicas=2", "additional properties 'replicas' not allowed"),
         ("database.kind=mysql", "'sqlite', 'postgres'"),
         ("auth.require=none", "'mtls', 'service_account', 'either', 'both'"),
-        ("tokens.handOutPats=true", "additional properties 'tokens' not allowed"),
+        ("tokens.handOutPats=true", "additional properties 'handOutPats' not allowed"),
         ("limits.connections=many", "got string, want integer"),
         ("audit.target=off", "/audit/target"),
         ("replicaCount=many", "got string, want integer"),

@@ -61,15 +61,15 @@ pub struct CachedToken {
     /// The name that the repository had when it was minted, if GitHub said it.
     pub repository: Option<RepoName>,
     /// When it was minted, by the broker's clock.
-    pub minted_at: OffsetDateTime,
+    pub(super) minted_at: OffsetDateTime,
     /// When GitHub stops accepting it, by the broker's clock, which may be off.
     pub(super) ends_at: OffsetDateTime,
     /// When to mint the next one, by the broker's clock.
     pub(super) renew_at: OffsetDateTime,
 }
 
-/// No installation token lives longer. One false `Date` of a machine on the way must not keep a token beyond its end.
-const LIFE: time::Duration = time::Duration::hours(1);
+/// Life of an installation token; none lives longer. One false `Date` of a machine on the way must not keep a token beyond its end.
+pub(in crate::broker) const LIFE: time::Duration = time::Duration::hours(1);
 /// Renewal begins this long before the end of a token, so that an outage of GitHub of that length goes unnoticed.
 const RENEW_BEFORE: time::Duration = time::Duration::minutes(15);
 /// Spread of the renewals, so that tokens minted together are not renewed together.

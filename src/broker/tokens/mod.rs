@@ -37,6 +37,7 @@ mod sync;
 pub use cache::{TokenCache, Vended};
 pub use error::MintError;
 pub(super) use github::mint;
+pub(super) use key::LIFE;
 pub use key::{CachedToken, Key};
 pub use source::{Proof, Source};
 pub use sweep::keep_fresh;
