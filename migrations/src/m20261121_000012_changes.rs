@@ -50,20 +50,25 @@ CREATE TRIGGER note_change AFTER INSERT OR UPDATE OF account, host OR DELETE ON 
     FOR EACH ROW EXECUTE FUNCTION note_change();
 CREATE TRIGGER note_change AFTER INSERT OR UPDATE OF account, host OR DELETE ON oauth_users
     FOR EACH ROW EXECUTE FUNCTION note_change();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON homes
+    FOR EACH ROW EXECUTE FUNCTION note_change();
 CREATE TRIGGER note_truncate AFTER TRUNCATE ON installations EXECUTE FUNCTION note_change();
 CREATE TRIGGER note_truncate AFTER TRUNCATE ON bindings EXECUTE FUNCTION note_change();
 CREATE TRIGGER note_truncate AFTER TRUNCATE ON pats EXECUTE FUNCTION note_change();
-CREATE TRIGGER note_truncate AFTER TRUNCATE ON oauth_users EXECUTE FUNCTION note_change()";
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON oauth_users EXECUTE FUNCTION note_change();
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON homes EXECUTE FUNCTION note_change()";
 
 const POSTGRES_DOWN: &str = "
 DROP TRIGGER note_change ON installations;
 DROP TRIGGER note_change ON bindings;
 DROP TRIGGER note_change ON pats;
 DROP TRIGGER note_change ON oauth_users;
+DROP TRIGGER note_change ON homes;
 DROP TRIGGER note_truncate ON installations;
 DROP TRIGGER note_truncate ON bindings;
 DROP TRIGGER note_truncate ON pats;
 DROP TRIGGER note_truncate ON oauth_users;
+DROP TRIGGER note_truncate ON homes;
 DROP FUNCTION note_change();
 DROP TABLE changes";
 
@@ -77,11 +82,12 @@ CREATE TABLE changes (
 CREATE INDEX changes_at ON changes (at)";
 
 /// Tables, and of which columns an update is of interest; all, if none is named.
-const WATCHED: [(&str, &str); 4] = [
+const WATCHED: [(&str, &str); 5] = [
     ("installations", ""),
     ("bindings", ""),
     ("pats", "OF account, host"),
     ("oauth_users", "OF account, host"),
+    ("homes", ""),
 ];
 
 /// SQLite's triggers are of one event each.

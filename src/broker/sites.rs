@@ -5,7 +5,7 @@ use std::{iter, sync::Arc};
 use tracing::warn;
 
 use super::{
-    Broker, Call, Parts,
+    Broker, Call, Disconnected, Parts,
     error::{Error, Reason},
 };
 use crate::{
@@ -81,7 +81,10 @@ impl Sites {
     /// # Errors
     /// [`Reason::SiteNotConfigured`]: no other site serves an account.
     pub async fn of(&self, call: &Call) -> Result<&Broker, Error> {
-        let home = self.home(call).await?;
+        let home = match self.known_home(call) {
+            Some(home) => Some(home),
+            None => self.home(call).await?,
+        };
         Ok(self.noted(call, home.unwrap_or_else(|| self.default_site())))
     }
 
@@ -110,13 +113,19 @@ impl Sites {
         }
     }
 
-    /// The site that disconnects a call's account: its own, or whichever if that is gone. What is stored is deleted all the same,
-    /// and no other site is told a secret of it.
-    pub async fn to_disconnect(&self, call: &Call) -> Result<&Broker, Error> {
-        match self.of(call).await {
-            Err(gone) if gone.reason == Reason::SiteNotConfigured => Ok(self.default_site()),
-            site => site,
+    /// Disconnects a call's account at its site, or at whichever if that is gone: what is stored is deleted all the same, and no
+    /// other site is told a secret of it. Tokens that others of these sites have in memory end, too: the account may have been
+    /// there until another replica moved it.
+    pub async fn disconnect(&self, call: &Call) -> Result<Disconnected, Error> {
+        let site = match self.home(call).await {
+            Err(gone) if gone.reason == Reason::SiteNotConfigured => self.default_site(),
+            home => home?.unwrap_or_else(|| self.default_site()),
+        };
+        let mut done = self.noted(call, site).disconnect(call).await?;
+        for other in self.all().filter(|other| other.name() != site.name()) {
+            done.tokens_revoked += other.revoke_cached(call.account()).await;
         }
+        Ok(done)
     }
 
     /// The site at which a `state` was begun; none if none of these knows it.
@@ -136,16 +145,22 @@ impl Sites {
         }
     }
 
-    /// Where a call's account is connected; none if nowhere.
+    /// Where a call's account is connected, if it is in memory: as the database has it, but for what others have changed within
+    /// seconds.
+    fn known_home(&self, call: &Call) -> Option<&Broker> {
+        if !self.inner.several {
+            return None;
+        }
+        let now = self.default_site().now();
+        self.all().find(|site| site.store().is_known_home(call.account(), now))
+    }
+
+    /// Where a call's account is connected, as the database has it; none if nowhere.
     async fn home(&self, call: &Call) -> Result<Option<&Broker>, Error> {
         if !self.inner.several {
             return Ok(None);
         }
-        let (account, now) = (call.account(), self.default_site().now());
-        if let Some(home) = self.all().find(|site| site.store().is_known_home(account, now)) {
-            return Ok(Some(home));
-        }
-        let home = Box::pin(self.default_site().store().home(account)).await?;
+        let home = Box::pin(self.default_site().store().home(call.account())).await?;
         let Some(home) = home else { return Ok(None) };
         self.at(Some(&home)).map(Some).ok_or_else(|| not_configured(&home))
     }

@@ -188,7 +188,7 @@ impl ConnectionAdmin for Admin {
         call.clone()
             .run(request.account.clone(), async move {
                 let admitted = call.admit(&account(&request.account)?).await?;
-                let done = call.sites.to_disconnect(&admitted).await?.disconnect(&admitted).await?;
+                let done = call.sites.disconnect(&admitted).await?;
                 Ok(proto::DisconnectResponse {
                     disconnected: done.existed,
                     tokens_revoked: translate::count(done.tokens_revoked),

@@ -51,7 +51,7 @@ impl Store {
     /// Creates or changes the binding of a repository and returns it as it then is. It becomes the active one if
     /// `activate` says so or no other one is; `binding.active` is not looked at.
     pub async fn put_binding(&self, binding: &Binding, activate: bool) -> Result<Binding, Error> {
-        let _forget = self.views.forget_after(&binding.account);
+        let _forget = self.everywhere.forget_after(&binding.account);
         self.within(async {
             let row = self.binding_row(binding)?;
             let transaction = self.begin_at_home(binding.account.as_str()).await?;

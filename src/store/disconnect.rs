@@ -18,7 +18,7 @@ pub struct Deleted {
 impl Store {
     /// Deletes everything of an account, at whichever site, all or nothing. Cannot be undone.
     pub async fn disconnect(&self, account: &AccountId) -> Result<Deleted, Error> {
-        let _forget = self.views.forget_after(account);
+        let _forget = self.everywhere.forget_after(account);
         self.within(async {
             // All tables at once, so there is no single one to name; nothing that is corrupt keeps it from being deleted.
             self.delete_all(account).await.map_err(Error::in_table(installations::TABLE))

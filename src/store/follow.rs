@@ -51,7 +51,7 @@ impl Store {
         after: &Installation,
         now: OffsetDateTime,
     ) -> Result<bool, Error> {
-        let _forget = self.views.forget_after(&before.account);
+        let _forget = self.everywhere.forget_after(&before.account);
         self.within(async {
             let followed = self.follow(before, after, now).await;
             followed.map_err(Error::in_table(installations::TABLE))
@@ -94,7 +94,7 @@ impl Store {
         seen: SeenRepository<'_>,
     ) -> Result<Vec<AccountId>, Error> {
         use bindings::Column;
-        let forget = self.views.forget_all_after();
+        let forget = self.everywhere.forget_all_after();
         let in_table = Error::in_table(bindings::TABLE);
         let of_it = Condition::all()
             .add(Column::Host.eq(&self.settings.github_host))

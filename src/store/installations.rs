@@ -54,14 +54,14 @@ impl Store {
     /// Binds an installation to its account in place of any other one. [`Error::InstallationTaken`] if it is
     /// another account's, which the database decides, so that of two at once exactly one wins.
     pub async fn bind_installation(&self, installation: &Installation) -> Result<(), Error> {
-        let _forget = self.views.forget_after(&installation.account);
+        let _forget = self.everywhere.forget_after(&installation.account);
         self.put_installation(&installation.account, self.row_of(installation), Condition::all())
             .await
     }
 
     /// Binds an installation to its account if that waits for one; says whether. Errors as above.
     pub async fn bind_awaited(&self, installation: &Installation) -> Result<bool, Error> {
-        let _forget = self.views.forget_after(&installation.account);
+        let _forget = self.everywhere.forget_after(&installation.account);
         let update = Entity::update_many()
             .set(self.row_of(installation))
             .filter(Column::Account.eq(installation.account.as_str()))
@@ -94,7 +94,7 @@ impl Store {
 
     /// Records that an account waits for its installation, unless it has one at this site that was not revoked.
     pub async fn await_installation(&self, awaited: &Awaited) -> Result<(), Error> {
-        let _forget = self.views.forget_after(&awaited.account);
+        let _forget = self.everywhere.forget_after(&awaited.account);
         let column = |column: Column| Expr::col((Entity, column));
         let none = Condition::any()
             .add(column(Column::InstallationId).is_null())
@@ -157,7 +157,7 @@ impl Store {
         account: &AccountId,
         enabled: bool,
     ) -> Result<bool, Error> {
-        let _forget = self.views.forget_after(account);
+        let _forget = self.everywhere.forget_after(account);
         let update = Entity::update_many()
             .filter(Column::Account.eq(account.as_str()))
             .filter(self.is_ours())
@@ -216,7 +216,7 @@ impl Store {
         status: ConnectionStatus,
         now: OffsetDateTime,
     ) -> Result<bool, Error> {
-        let _forget = self.views.forget_after(account);
+        let _forget = self.everywhere.forget_after(account);
         let update = Entity::update_many()
             .filter(Column::Account.eq(account.as_str()))
             .filter(self.is_ours())

@@ -14,6 +14,7 @@ mod deliveries;
 mod disconnect;
 mod error;
 mod follow;
+mod forget;
 mod homes;
 mod installations;
 mod oauth_users;
@@ -39,6 +40,7 @@ pub use deliveries::{CLAIM_LIFE, Claimed, DELIVERY_LIFE};
 pub use disconnect::Deleted;
 pub use error::Error;
 pub use follow::SeenRepository;
+use forget::Everywhere;
 pub use homes::Home;
 pub use oauth_users::{USER_TOKENS_COLUMN, USER_TOKENS_TABLE};
 pub use pats::{PAT_TOKEN_COLUMN, PAT_TOKEN_TABLE};
@@ -88,26 +90,29 @@ pub struct Store {
     settings: Arc<Settings>,
     /// Tells what this process has claimed, or written, from what others have.
     replica: Uuid,
-    /// What is known of accounts without asking the database.
+    /// What this site knows of accounts without asking the database.
     views: Arc<Views>,
+    /// What all sites of the process know.
+    everywhere: Arc<Everywhere>,
 }
 
 impl Store {
     /// Connects to `sqlite://PATH` (the file is made, readable by its owner only) or `postgres://...`.
     /// The schema is not touched: see [`Store::migrate`].
     pub async fn connect(url: &str, settings: Settings) -> Result<Self, Error> {
-        let (replica, views) = (Uuid::now_v7(), Arc::new(Views::new()));
+        let (replica, everywhere) = (Uuid::now_v7(), Arc::new(Everywhere::default()));
+        let views = everywhere.add();
         let db = connect::open(url, &name(replica), &settings).await?;
-        Ok(Self { db, settings: Arc::new(settings), replica, views })
+        Ok(Self { db, settings: Arc::new(settings), replica, views, everywhere })
     }
 
-    /// The same database as another site sees it.
+    /// The same database as another site of this process sees it: for as long as that runs.
     #[must_use]
     pub fn at(&self, github_host: &str, github_app: &str, former_apps: Vec<String>) -> Self {
         let (github_host, github_app) = (github_host.to_owned(), github_app.to_owned());
         let limits = Settings::clone(&self.settings);
         let settings = Settings { github_host, github_app, former_apps, ..limits };
-        let views = Arc::new(Views::new());
+        let views = self.everywhere.add();
         Self { settings: Arc::new(settings), views, ..self.clone() }
     }
 

@@ -99,7 +99,7 @@ impl Store {
         sealed: &SealedSecret,
         state_hash: &str,
     ) -> Result<bool, Error> {
-        let _forget = self.views.forget_after(&user.account);
+        let _forget = self.everywhere.forget_after(&user.account);
         let scopes = serde_json::to_string(&user.scopes);
         let row = ActiveModel {
             account: Set(user.account.to_string()),

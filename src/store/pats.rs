@@ -57,7 +57,7 @@ impl Store {
     /// Stores a token in place of any other one of the account. The seal's row id must be new.
     /// [`Error::ConnectedElsewhere`] if the account is at another site.
     pub async fn put_pat(&self, pat: &Pat, sealed: &SealedSecret) -> Result<(), Error> {
-        let _forget = self.views.forget_after(&pat.account);
+        let _forget = self.everywhere.forget_after(&pat.account);
         let scopes = serde_json::to_string(&pat.scopes);
         let row = ActiveModel {
             account: Set(pat.account.to_string()),

@@ -94,7 +94,7 @@ impl Store {
 
     /// True if it is in memory that an account is at home at this site.
     pub fn is_known_home(&self, account: &AccountId, now: OffsetDateTime) -> bool {
-        self.views.are_trusted(now) && self.views.known(account).is_some_and(|view| view.is_home)
+        self.views.are_trusted(now) && self.views.know(account, |view| view.is_home)
     }
 
     async fn read_view(&self, account: &AccountId) -> Result<AccountView, Error> {

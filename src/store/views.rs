@@ -1,4 +1,4 @@
-//! The map of what is known of accounts.
+//! The map of what one site knows of accounts.
 //!
 //! An account's place in it is empty, or being read, or known. Whoever changes an account empties its place when that is
 //! done, and a read fills only the place that it began in: what was read before a change is not kept after it.
@@ -94,6 +94,12 @@ impl Views {
         }
     }
 
+    /// Whether what is known of an account `is` so.
+    pub fn know(&self, account: &AccountId, is: impl FnOnce(&AccountView) -> bool) -> bool {
+        let place = self.places.get(account);
+        place.is_some_and(|place| matches!(place.value(), Place::Known(view) if is(view)))
+    }
+
     /// What is known of an account, or will be when it is read: by `read`, or by a read that is under way.
     pub fn read<F>(self: &Arc<Self>, account: &AccountId, read: impl FnOnce() -> F) -> Answer
     where
@@ -148,16 +154,6 @@ impl Views {
         });
     }
 
-    /// Forgets an account when the guard is dropped: a write is done then, has failed, or was broken off.
-    pub fn forget_after<'a>(&'a self, account: &'a AccountId) -> Forget<'a> {
-        Forget { views: self, what: What::Account(account) }
-    }
-
-    /// The same for a write of which only its end tells the accounts: all, if there is no such end.
-    pub fn forget_all_after(&self) -> Forget<'_> {
-        Forget { views: self, what: What::All }
-    }
-
     /// Makes room for so many; false if there is none.
     fn reserve(&self, weight: usize) -> bool {
         let more = |kept: usize| kept.checked_add(weight).filter(|kept| *kept <= self.most);
@@ -189,37 +185,6 @@ impl Drop for End<'_> {
             _ => {
                 place.remove();
             }
-        }
-    }
-}
-
-/// See [`Views::forget_after`].
-#[must_use = "it forgets when it is dropped, which must be after the write"]
-pub(super) struct Forget<'a> {
-    views: &'a Views,
-    what: What<'a>,
-}
-
-enum What<'a> {
-    Account(&'a AccountId),
-    All,
-    Nothing,
-}
-
-impl Forget<'_> {
-    /// Forgets these now, and no others.
-    pub fn only(mut self, accounts: &[AccountId]) {
-        self.what = What::Nothing;
-        accounts.iter().for_each(|account| self.views.forget(account));
-    }
-}
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        match self.what {
-            What::Account(account) => self.views.forget(account),
-            What::All => self.views.forget_all(),
-            What::Nothing => {}
         }
     }
 }
@@ -362,30 +327,5 @@ mod tests {
         views.heard(almost + TRUST);
         assert_eq!(id(views.known(&a)), None, "what was changed meanwhile is not known");
         assert!(views.are_trusted(almost + TRUST));
-    }
-
-    #[tokio::test]
-    async fn a_write_that_is_broken_off_forgets_too() {
-        let views = Arc::new(Views::new());
-        let (a, b) = (account("a"), account("b"));
-        let never = async |forget: Forget<'_>| {
-            let _forget = forget;
-            std::future::pending::<()>().await;
-        };
-        for (forget, left) in
-            [(views.forget_after(&a), [None, Some(1)]), (views.forget_all_after(), [None, None])]
-        {
-            keep(&views, &a).await;
-            keep(&views, &b).await;
-            let mut write = Box::pin(never(forget));
-            assert!(write.as_mut().now_or_never().is_none());
-            assert_eq!([id(views.known(&a)), id(views.known(&b))], [Some(1), Some(1)]);
-            drop(write);
-            assert_eq!([id(views.known(&a)), id(views.known(&b))], left);
-        }
-        keep(&views, &a).await;
-        keep(&views, &b).await;
-        views.forget_all_after().only(std::slice::from_ref(&b));
-        assert_eq!([id(views.known(&a)), id(views.known(&b))], [Some(1), None]);
     }
 }

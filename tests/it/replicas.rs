@@ -15,10 +15,10 @@ use tonic::{Code, Status};
 use crate::harness::{ACCOUNT, INSTALLATION, World, status::assert_reason};
 
 /// How often it is asked what was changed elsewhere.
-const POLL: Duration = Duration::from_secs(5);
+pub(crate) const POLL: Duration = Duration::from_secs(5);
 
 /// Tables that a call of an account would read.
-const READ: [&str; 4] = ["installations", "bindings", "oauth_users", "pats"];
+const READ: [&str; 5] = ["homes", "installations", "bindings", "oauth_users", "pats"];
 
 fn ask() -> GetRepoTokenRequest {
     GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() }
@@ -54,15 +54,15 @@ async fn another_repository(world: &World) {
 }
 
 /// Statements that take the tables away, and bring them back.
-fn hide() -> Vec<String> {
+pub(crate) fn hide() -> Vec<String> {
     READ.map(|table| format!("ALTER TABLE {table} RENAME TO hidden_{table}")).into()
 }
 
-fn show() -> Vec<String> {
+pub(crate) fn show() -> Vec<String> {
     READ.map(|table| format!("ALTER TABLE hidden_{table} RENAME TO {table}")).into()
 }
 
-async fn sqlite(world: &World, statements: impl IntoIterator<Item = String>) {
+pub(crate) async fn run_on_sqlite(world: &World, statements: impl IntoIterator<Item = String>) {
     let mut database = SqliteConnection::connect(world.database_url()).await.unwrap();
     for sql in statements {
         sqlx::query(AssertSqlSafe(sql)).execute(&mut database).await.unwrap();
@@ -87,7 +87,7 @@ async fn until_known(world: &World, run: impl AsyncFn(Vec<String>)) {
 #[tokio::test]
 async fn a_warm_call_asks_the_database_for_nothing() {
     let world = World::connected().await;
-    until_known(&world, async |statements| sqlite(&world, statements).await).await;
+    until_known(&world, async |statements| run_on_sqlite(&world, statements).await).await;
     let first = token(&world).await.unwrap();
     for _ in 0..20 {
         assert_eq!(token(&world).await.unwrap().token, first.token);
@@ -122,7 +122,7 @@ async fn what_is_changed_in_the_file_is_so_within_seconds() {
     let world = World::connected().await;
     token(&world).await.unwrap();
     let off = "UPDATE installations SET enabled = false".to_owned();
-    sqlite(&world, [off]).await;
+    run_on_sqlite(&world, [off]).await;
     world.advance(POLL);
     let refused = world.until(async || token(&world).await.err()).await;
     assert_reason(&refused, Code::FailedPrecondition, "CREDENTIAL_DISABLED");

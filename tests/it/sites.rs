@@ -5,6 +5,7 @@
 
 mod browsers;
 mod homes;
+mod known;
 mod serving;
 mod webhooks;
 

@@ -160,11 +160,14 @@ async fn every_change_is_told_of_whoever_makes_it(db: Db) {
         ("UPDATE bindings SET repository = 'acme/x' WHERE account = 'a'", 2),
         ("UPDATE pats SET host = 'ghe.example' WHERE account = 'a'", 1),
         ("UPDATE oauth_users SET host = 'ghe.example' WHERE account = 'a'", 1),
+        ("UPDATE homes SET app = 'Iv1.other' WHERE account = 'a'", 1),
         ("UPDATE installations SET enabled = false WHERE account = 'nobody'", 0),
         ("DELETE FROM installations WHERE account = 'a'", 1),
         ("DELETE FROM bindings WHERE account = 'a'", 2),
         ("DELETE FROM pats WHERE account = 'a'", 1),
         ("DELETE FROM oauth_users WHERE account = 'a'", 1),
+        ("DELETE FROM homes WHERE account = 'a'", 1),
+        ("INSERT INTO homes VALUES ('a', 'github.com', 'Iv1.app')", 1),
     ] {
         assert_eq!(changes_of(&db, "a", sql).await, changes, "{sql}");
     }
@@ -178,13 +181,14 @@ async fn every_change_is_told_of_whoever_makes_it(db: Db) {
 async fn a_renewal_is_told_to_nobody(db: Db) {
     let (store, seal) = (db.store().await, sealed("r"));
     put_oauth_user(&store, &oauth_user("a"), &seal).await;
-    assert_eq!(db.count("changes").await, 1);
+    let before = db.count("changes").await;
+    assert!(before > 0);
     let until = NOW + Duration::from_secs(60);
     assert!(store.claim_renewal(&account("a"), &seal, "claim", NOW, until).await.unwrap());
     let mut next = seal;
     next.row_version += 1;
     assert!(store.renew_oauth_user(&oauth_user("a"), &next, "claim").await.unwrap());
-    assert_eq!(db.count("changes").await, 1);
+    assert_eq!(db.count("changes").await, before);
 }
 
 async fn the_database_is_asked_while_nothing_is_heard(db: Db) {
@@ -225,7 +229,7 @@ async fn old_changes_are_forgotten(db: Db) {
     assert_eq!(store.prune_changes().await.unwrap(), 0);
     let old = if db.is_sqlite() { "at - 601" } else { "at - interval '601 seconds'" };
     db.execute(&format!("UPDATE changes SET at = {old}")).await.unwrap();
-    assert_eq!(store.prune_changes().await.unwrap(), 1);
+    assert_eq!(store.prune_changes().await.unwrap(), 2, "of its home, and of its installation");
     assert_eq!(db.count("changes").await, 0);
     // The numbers go on.
     heed(&store, &mut heeded).await;

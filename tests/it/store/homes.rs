@@ -19,6 +19,7 @@ on_both!(
     another_apps_rows_are_not_seen,
     rows_without_an_app_are_the_first_ones,
     in_memory_each_site_has_what_it_has_read,
+    what_a_person_moves_is_known_when_it_is_heeded,
     what_was_stored_before_has_a_home,
 );
 
@@ -176,8 +177,31 @@ async fn in_memory_each_site_has_what_it_has_read(db: Db) {
     other.bind_installation(&installation("a", 2)).await.unwrap();
     assert_eq!((seen(&store).await, seen(&other).await), (None, Some(2)));
     assert!(other.is_known_home(&a, NOW) && !store.is_known_home(&a, NOW));
+    // From whichever site it is deleted.
+    store.disconnect(&a).await.unwrap();
+    assert!(!other.is_known_home(&a, NOW));
+    assert_eq!(seen(&other).await, None);
+    other.bind_installation(&installation("a", 2)).await.unwrap();
+    assert_eq!(seen(&other).await, Some(2));
     let later = NOW + Duration::from_secs(60);
     assert!(!other.is_known_home(&a, later), "nobody has said for a minute what others did");
+}
+
+async fn what_a_person_moves_is_known_when_it_is_heeded(db: Db) {
+    let store = db.store().await;
+    let (other, a) = (second(&store), account("a"));
+    let (mut heeded, mut heeded_there) = (Heeded::default(), Heeded::default());
+    store.bind_installation(&installation("a", 1)).await.unwrap();
+    for round in 0..2 {
+        store.heed_changes(&mut heeded, NOW).await.unwrap();
+        other.heed_changes(&mut heeded_there, NOW).await.unwrap();
+        for site in [&store, &other] {
+            site.view(&a, NOW).await.unwrap();
+        }
+        let known = [&store, &other].map(|site| site.is_known_home(&a, NOW));
+        assert_eq!(known, [round == 0, round == 1]);
+        db.execute("UPDATE homes SET app = 'Iv1.second'").await.unwrap();
+    }
 }
 
 async fn what_was_stored_before_has_a_home(db: Db) {
