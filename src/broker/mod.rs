@@ -121,7 +121,8 @@ struct Inner {
 impl Broker {
     /// A broker with an empty token cache.
     fn new(parts: Arc<Parts>, site: Site) -> Self {
-        let tokens = TokenCache::new(site.github.clone(), parts.clock.clone());
+        let counted = parts.metrics.tokens(site.name.as_str());
+        let tokens = TokenCache::counting(site.github.clone(), parts.clock.clone(), counted);
         let inner = Inner {
             parts,
             site,

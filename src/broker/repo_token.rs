@@ -16,6 +16,7 @@ use crate::{
     audit::{Cache, Record},
     domain::{Binding, ConnectionStatus, Permission, Permissions, RepoId, RepoName, Token},
     github::{self, Kind, MintedToken},
+    metrics::Found,
 };
 
 /// A token for one repository.
@@ -104,6 +105,7 @@ impl Broker {
                 if lacks_workflow(user, permissions) {
                     return Err(access.context().no_workflows());
                 }
+                self.inner.tokens.counted().found(Found::User);
                 return Ok(RepoToken::from(&**user));
             }
         };

@@ -27,7 +27,7 @@ impl Broker {
     /// Deletes all of an account, and ends at GitHub the tokens that are cached for it and those of its user. A task of its
     /// own: once the account is deleted nobody else knows of its tokens, so that a caller who gives up must not stop it half
     /// way.
-    pub async fn disconnect(&self, call: &Call) -> Result<Disconnected, Error> {
+    pub(in crate::broker) async fn disconnect(&self, call: &Call) -> Result<Disconnected, Error> {
         let (broker, account) = (self.clone(), call.account().clone());
         let work = tokio::spawn(async move { broker.disconnect_now(&account).await });
         work.await.map_err(Error::internal)?
@@ -66,12 +66,13 @@ impl Broker {
     /// Ends tokens of an account at GitHub; says how many.
     async fn revoke(&self, account: &AccountId, tokens: Vec<Arc<CachedToken>>) -> usize {
         stream::iter(tokens)
-            .map(async |cached| match self.github().revoke(&cached.token).await {
-                Ok(()) => true,
-                Err(error) => {
+            .map(async |cached| {
+                let revoked = self.github().revoke(&cached.token).await;
+                self.inner.tokens.counted().revocation(revoked.is_ok());
+                if let Err(error) = &revoked {
                     warn!(%account, %error, "a cached token could not be revoked; it ends by itself within the hour");
-                    false
                 }
+                revoked.is_ok()
             })
             .buffer_unordered(REVOKE_AT_ONCE)
             .filter(|revoked| std::future::ready(*revoked))

@@ -16,6 +16,7 @@ use crate::{
     audit::Cache,
     domain::{AccountId, Clock, InstallationId, RepoId, RepoName, Token},
     github::GitHub,
+    metrics::{self, Found},
 };
 
 /// A token as handed out.
@@ -47,6 +48,7 @@ impl<S> Clone for TokenCache<S> {
 pub(super) struct Inner<S> {
     pub source: S,
     pub clock: Arc<dyn Clock>,
+    pub counted: metrics::Tokens,
     /// In two steps, so that what concerns one account looks at nothing of another's.
     accounts: DashMap<AccountId, HashMap<Scope, Arc<Entry>>>,
     /// Installations that GitHub does not mint for, and until when it is not asked again.
@@ -54,10 +56,20 @@ pub(super) struct Inner<S> {
 }
 
 impl<S: Source> TokenCache<S> {
-    /// An empty cache.
+    /// An empty cache, of which nobody sees what is counted.
     pub fn new(source: S, clock: Arc<dyn Clock>) -> Self {
-        let inner = Inner { source, clock, accounts: DashMap::new(), refused: DashMap::new() };
-        Self { inner: Arc::new(inner) }
+        Self::counting(source, clock, metrics::Tokens::default())
+    }
+
+    /// An empty cache.
+    pub fn counting(source: S, clock: Arc<dyn Clock>, counted: metrics::Tokens) -> Self {
+        let (accounts, refused) = (DashMap::new(), DashMap::new());
+        Self { inner: Arc::new(Inner { source, clock, counted, accounts, refused }) }
+    }
+
+    /// What is counted of its tokens.
+    pub fn counted(&self) -> &metrics::Tokens {
+        &self.inner.counted
     }
 
     /// A token for `key` with at least `min_ttl` of life left.
@@ -68,8 +80,27 @@ impl<S: Source> TokenCache<S> {
         let now = self.now();
         let cached = self.cached(key, now);
         if let Some(token) = cached.as_ref().filter(|token| token.lives(now, min_ttl)) {
+            self.inner.counted.found(Found::Hit);
             return Ok(Vended { token: token.clone(), cache: Cache::Hit });
         }
+        let vended = self.get_by_waiting(key, min_ttl, cached, now).await;
+        self.inner.counted.found(match vended.as_ref().map(|vended| vended.cache) {
+            Ok(Cache::Hit) => Found::Hit,
+            Ok(Cache::Miss) => Found::Miss,
+            Ok(Cache::Stale) => Found::Stale,
+            Err(_) => Found::None,
+        });
+        vended
+    }
+
+    /// The same where what is cached does not live long enough.
+    async fn get_by_waiting(
+        &self,
+        key: &Key,
+        min_ttl: Duration,
+        cached: Option<Arc<CachedToken>>,
+        now: OffsetDateTime,
+    ) -> Result<Vended, Arc<MintError>> {
         let fallback = cached.is_some_and(|token| token.lives(now, LEAST_LIFE));
         let minted = if fallback {
             Box::pin(self.wait_a_little(key, min_ttl)).await
@@ -260,6 +291,11 @@ impl<S: Source> TokenCache<S> {
         let accounts: Vec<_> = self.inner.accounts.iter().map(|of| of.key().clone()).collect();
         let purged = |account: AccountId| (account.clone(), self.purge(&account));
         accounts.into_iter().map(purged).collect()
+    }
+
+    /// How many keys there are.
+    pub(super) fn keys(&self) -> usize {
+        self.inner.accounts.iter().map(|scopes| scopes.len()).sum()
     }
 
     /// Whether anything is kept of an account.

@@ -13,6 +13,7 @@ use super::{
     source::{Proof, Source},
     sync::spawn,
 };
+use crate::metrics::{Mint, Renewal};
 
 /// Waits between tries to prove a new token: GitHub's machines learn of it within seconds.
 const PROVE_AFTER: [Duration; 4] =
@@ -32,7 +33,9 @@ impl<S: Source> TokenCache<S> {
     ) {
         let cache = self.clone();
         spawn(async move {
-            match cache.mint(&key, ahead).await {
+            let minted = cache.mint(&key, ahead).await;
+            cache.inner.counted.mint(ahead, outcome(&minted));
+            match minted {
                 Ok(token) => cache.arrive(&key, &entry, token, &tell, ahead).await,
                 Err(error) => cache.give_up(&key, &entry, error, &tell),
             }
@@ -63,7 +66,9 @@ impl<S: Source> TokenCache<S> {
         // First what says no, then what says yes.
         self.allow(key.installation);
         let kept = if ahead {
-            entry.hand(&token, tell) && self.renew(key, entry, &token).await
+            let outcome = self.renew(key, entry, &token, tell).await;
+            self.inner.counted.renewal(outcome);
+            outcome != Renewal::Discarded
         } else {
             entry.land(token.clone(), self.now()) && {
                 tell.send_replace(Some(Ok(token.clone())));
@@ -92,38 +97,58 @@ impl<S: Source> TokenCache<S> {
         tell.send_replace(Some(Err(told)));
     }
 
-    /// Serves a new token in place of the old one, once it is known to work. False if it is not kept.
-    async fn renew(&self, key: &Key, entry: &Entry, token: &Arc<CachedToken>) -> bool {
-        if self.works(key, entry, token).await {
-            return entry.land(token.clone(), self.now());
+    /// Gives a new token to those who wait, and serves it in place of the old one once it is known to work.
+    async fn renew(
+        &self,
+        key: &Key,
+        entry: &Entry,
+        token: &Arc<CachedToken>,
+        tell: &watch::Sender<Option<Minted>>,
+    ) -> Renewal {
+        if !entry.hand(token, tell) {
+            return Renewal::Discarded;
         }
-        warn!(account = %key.account, repository = key.repository.0, "a renewed token is refused by GitHub and not used; the one before it serves on, and another one is asked for later");
-        entry.discard(self.now());
-        false
+        let outcome = self.try_out(key, entry, token).await;
+        if outcome == Renewal::Discarded {
+            warn!(account = %key.account, repository = key.repository.0, "a renewed token is refused by GitHub and not used; the one before it serves on, and another one is asked for later");
+            entry.discard(self.now());
+            return outcome;
+        }
+        if entry.land(token.clone(), self.now()) { outcome } else { Renewal::Discarded }
     }
 
     /// Whether a new token is to be served. One that could not be tried out is: GitHub minted it, and has not refused it.
-    async fn works(&self, key: &Key, entry: &Entry, token: &CachedToken) -> bool {
+    async fn try_out(&self, key: &Key, entry: &Entry, token: &CachedToken) -> Renewal {
         let mut proof = Proof::Unknown;
         for wait in PROVE_AFTER {
             self.inner.clock.sleep(wait).await;
             let now = self.now();
             if !entry.token().is_some_and(|old| old.lives(now, UNPROVEN_BEFORE)) {
                 debug!(account = %key.account, "a renewed token is served unproven: the one before it is about to end");
-                return true;
+                return Renewal::Unproven;
             }
             proof = self.inner.source.prove(key, token).await;
             if proof == Proof::Works {
-                return true;
+                return Renewal::Proven;
             }
         }
-        proof == Proof::Unknown
+        if proof == Proof::Unknown { Renewal::Unproven } else { Renewal::Discarded }
     }
 
     /// Ends a token at GitHub that nobody has, or nobody should.
     async fn end(&self, key: &Key, token: &CachedToken) {
-        if let Err(error) = self.inner.source.end(&token.token).await {
+        let ended = self.inner.source.end(&token.token).await;
+        self.inner.counted.revocation(ended.is_ok());
+        if let Err(error) = ended {
             warn!(account = %key.account, %error, "a token that is not used could not be revoked; it ends by itself within the hour");
         }
+    }
+}
+
+fn outcome(minted: &Result<Arc<CachedToken>, MintError>) -> Mint {
+    match minted {
+        Ok(_) => Mint::Minted,
+        Err(error) if error.is_transient() => Mint::Failed,
+        Err(_) => Mint::Refused,
     }
 }

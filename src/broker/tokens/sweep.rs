@@ -20,7 +20,11 @@ impl<S: Source> TokenCache<S> {
     pub(in crate::broker) async fn sweep(&self) {
         let (cache, now) = (self.clone(), self.now());
         // With a million keys it takes a while.
-        let awake = apart(move || cache.entries_that(|_, entry| entry.is_awake(now))).await;
+        let look = move || {
+            cache.inner.counted.keys(cache.keys());
+            cache.entries_that(|_, entry| entry.is_awake(now))
+        };
+        let awake = apart(look).await;
         for (key, entry) in awake.unwrap_or_default() {
             match entry.tidy(now) {
                 Due::Nothing => {}

@@ -1,4 +1,8 @@
 //! What is counted, for Prometheus. Labels have few values, none of which an attacker chooses.
+//!
+//! * [`tokens`]: the tokens of one site.
+
+mod tokens;
 
 use std::sync::Arc;
 
@@ -7,6 +11,8 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family},
     registry::Registry,
 };
+
+pub use tokens::{Found, Mint, Renewal, Tokens};
 
 /// Media type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -18,9 +24,12 @@ pub struct Metrics {
     deliveries: Family<Labels<1>, Counter>,
     events: Family<Labels<2>, Counter>,
     callbacks: Family<Labels<1>, Counter>,
+    tokens: tokens::Families,
 }
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
+/// The same with names of sites, which the configuration has.
+type SiteLabels<const N: usize> = [(&'static str, String); N];
 
 /// What became of a delivery of GitHub's webhook when it came in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,7 +129,8 @@ impl Metrics {
             "Browsers that GitHub sent back, by what came of it",
             callbacks.clone(),
         );
-        let metrics = Self { registry: Arc::new(registry), deliveries, events, callbacks };
+        let tokens = tokens::Families::register(&mut registry);
+        let metrics = Self { registry: Arc::new(registry), deliveries, events, callbacks, tokens };
         // A rate can only be seen of what was there before it was counted.
         for outcome in Delivery::ALL {
             drop(metrics.deliveries.get_or_create(&[("outcome", outcome.as_str())]));
@@ -141,6 +151,11 @@ impl Metrics {
     /// Counts a browser that GitHub sent back. `outcome` is one of the broker's own names.
     pub fn callback(&self, outcome: &'static str) {
         self.callbacks.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// The counters of the tokens of one site.
+    pub fn tokens(&self, site: &str) -> Tokens {
+        self.tokens.of(site)
     }
 
     /// All counters as Prometheus reads them.
