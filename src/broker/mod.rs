@@ -121,7 +121,9 @@ struct Inner {
 impl Broker {
     /// A broker with an empty token cache.
     fn new(parts: Arc<Parts>, site: Site) -> Self {
-        let counted = parts.metrics.tokens(site.name.as_str());
+        let name = site.name.as_str();
+        let counted = parts.metrics.tokens(name);
+        let site = Site { github: site.github.counting(parts.metrics.requests(name)), ..site };
         let tokens = TokenCache::counting(site.github.clone(), parts.clock.clone(), counted);
         let inner = Inner {
             parts,

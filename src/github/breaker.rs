@@ -86,6 +86,11 @@ impl Breaker {
         Ok(Pass { breaker: self, tenant, entered: now, own, host, reported: false })
     }
 
+    /// True if it keeps everybody out, or all but one.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.lock().host, Circuit::Closed(_))
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Whatever a panic leaves, the next success or the end of `open` puts right.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -57,6 +57,7 @@ impl GitHub {
             return;
         }
         if let Some(rate) = headers::rate(headers) {
+            self.show_quota(&whose.payer, &rate);
             let now = self.inner.clock.now();
             self.inner.quotas.learn(&whose.payer, self.resource(call), rate, now);
         }

@@ -30,6 +30,7 @@ mod clock;
 mod commit_on_branch;
 mod compare;
 mod contents;
+mod count;
 mod error;
 mod fresh;
 mod git_data;
@@ -103,7 +104,10 @@ use self::{
     places::Places,
     quota::Quotas,
 };
-use crate::domain::{Clock, InstallationId, RepoName};
+use crate::{
+    domain::{Clock, InstallationId, RepoName},
+    metrics::Requests,
+};
 
 /// The client. Cheap to clone; every clone shares connections, limits and breakers.
 #[derive(Clone)]
@@ -111,6 +115,7 @@ pub struct GitHub {
     inner: Arc<Inner>,
     /// True if its calls can wait.
     background: bool,
+    counted: Arc<Requests>,
 }
 
 struct Inner {
@@ -153,14 +158,14 @@ impl GitHub {
             clock,
             settings,
         };
-        Ok(Self { inner: Arc::new(inner), background: false })
+        Ok(Self { inner: Arc::new(inner), background: false, counted: Arc::default() })
     }
 
     /// The same client for what can wait: its calls leave half of the places, and of the budget for new tokens, to those
     /// of others, and give way to them.
     #[must_use]
     pub fn in_background(&self) -> Self {
-        Self { inner: self.inner.clone(), background: true }
+        Self { background: true, ..self.clone() }
     }
 
     /// True if GitHub has told nothing of this installation that what can wait should spare it for: less than a tenth

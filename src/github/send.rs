@@ -58,7 +58,9 @@ impl GitHub {
         let limits = &self.inner.settings.limits;
         let mut attempt = 1;
         loop {
-            let error = match self.attempt(call, credential, whose).await {
+            let result = self.attempt(call, credential, whose).await;
+            self.count(&result);
+            let error = match result {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -96,7 +98,9 @@ impl GitHub {
         if let Some(pass) = pass {
             pass.report(went(&result), clock.ours());
         }
-        log(call, &result, started.elapsed());
+        let took = started.elapsed();
+        self.counted.took(took);
+        log(call, &result, took);
         result
     }
 

@@ -1,7 +1,8 @@
 //! What is counted, for Prometheus. Labels have few values, none of which an attacker chooses.
 //!
-//! * [`tokens`]: the tokens of one site.
+//! * [`tokens`]: the tokens of one site. [`requests`]: its requests to GitHub.
 
+mod requests;
 mod tokens;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use requests::{Request, Requests};
 pub use tokens::{Found, Mint, Renewal, Tokens};
 
 /// Media type of [`Metrics::text`].
@@ -25,6 +27,7 @@ pub struct Metrics {
     events: Family<Labels<2>, Counter>,
     callbacks: Family<Labels<1>, Counter>,
     tokens: tokens::Families,
+    requests: requests::Families,
 }
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
@@ -130,7 +133,9 @@ impl Metrics {
             callbacks.clone(),
         );
         let tokens = tokens::Families::register(&mut registry);
-        let metrics = Self { registry: Arc::new(registry), deliveries, events, callbacks, tokens };
+        let requests = requests::Families::register(&mut registry);
+        let registry = Arc::new(registry);
+        let metrics = Self { registry, deliveries, events, callbacks, tokens, requests };
         // A rate can only be seen of what was there before it was counted.
         for outcome in Delivery::ALL {
             drop(metrics.deliveries.get_or_create(&[("outcome", outcome.as_str())]));
@@ -156,6 +161,11 @@ impl Metrics {
     /// The counters of the tokens of one site.
     pub fn tokens(&self, site: &str) -> Tokens {
         self.tokens.of(site)
+    }
+
+    /// The counters of one site's requests to GitHub.
+    pub fn requests(&self, site: &str) -> Requests {
+        self.requests.of(site)
     }
 
     /// All counters as Prometheus reads them.

@@ -24,7 +24,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("rpc", &["audit", "auth", "broker", "domain", "proto", "telemetry"]),
         ("http", &["auth", "broker", "domain", "metrics", "telemetry"]),
         ("broker", &["audit", "crypto", "domain", "github", "metrics", "store"]),
-        ("github", &["domain"]),
+        ("github", &["domain", "metrics"]),
         ("store", &["domain"]),
         ("crypto", &["domain"]),
         ("auth", &["domain"]),
