@@ -36,6 +36,7 @@ mod helm;
 mod hostile;
 mod layout;
 mod lies;
+mod metrics;
 mod oauth;
 mod octokit;
 mod places;
