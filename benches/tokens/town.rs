@@ -51,7 +51,7 @@ pub const KEYS: usize = REPOSITORIES * WISHES.len();
 pub const STEP: Duration = Duration::from_secs(15);
 /// Least real time of a step, for requests to GitHub that nobody waits for: 15 s are 1,000 times as long.
 const PACE: Duration = Duration::from_millis(6);
-/// What is rejected by nobody, so that every key can be asked for.
+/// Every key may be asked for.
 const POLICY: &str = r#"
 [[rule]]
 name = "everybody"
