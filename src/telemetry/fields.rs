@@ -124,8 +124,6 @@ mod tests {
     use serde_json::{Value, json};
     use tracing::{field::Empty, info, info_span};
 
-    use super::*;
-
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
 
