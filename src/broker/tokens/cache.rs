@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     audit::Cache,
-    domain::{AccountId, Clock, InstallationId, RepoId, RepoName, Token},
+    domain::{AccountId, Clock, InstallationId},
     github::GitHub,
     metrics::{self, Found},
 };
@@ -50,7 +50,7 @@ pub(super) struct Inner<S> {
     pub clock: Arc<dyn Clock>,
     pub counted: metrics::Tokens,
     /// In two steps, so that what concerns one account looks at nothing of another's.
-    accounts: DashMap<AccountId, HashMap<Scope, Arc<Entry>>>,
+    pub accounts: DashMap<AccountId, HashMap<Scope, Arc<Entry>>>,
     /// Installations that GitHub does not mint for, and until when it is not asked again.
     refused: DashMap<InstallationId, (OffsetDateTime, Arc<MintError>)>,
 }
@@ -232,85 +232,9 @@ impl<S: Source> TokenCache<S> {
         self.inner.refused.retain(|_, (until, _)| now < *until);
     }
 
-    /// Forgets the token that GitHub answered 401 to, if it is cached for this account. Not again within ten seconds for one
-    /// key: each time costs a mint.
-    pub fn reject(&self, account: &AccountId, token: &Token) -> bool {
-        let (hash, now) = (token.hashed(), self.now());
-        self.entries(account).iter().any(|(_, entry)| entry.reject(&hash, now))
-    }
-
-    /// Forgets what an installation did not allow: it may be allowed now. Anybody can say so. What GitHub does not want to be
-    /// asked for is not forgotten.
-    pub fn forgive(&self, id: InstallationId) {
-        let now = self.now();
-        for (_, entry) in self.entries_that(|scope, _| scope.installation == id) {
-            entry.forgive(MintError::is_not_allowed, now);
-        }
-    }
-
-    /// Forgets what was refused to an account, but for what GitHub does not want to be asked for: GitHub itself says that it
-    /// may be granted now.
-    pub fn forgive_account(&self, account: &AccountId) {
-        let now = self.now();
-        for (scope, entry) in self.entries(account) {
-            self.allow(scope.installation);
-            entry.forgive(|error| !error.is_transient(), now);
-        }
-    }
-
-    /// Takes over the name that a repository has now.
-    pub fn rename(&self, account: &AccountId, repository: RepoId, name: &RepoName) {
-        for (scope, entry) in self.entries(account) {
-            if scope.repository == repository {
-                entry.rename(name);
-            }
-        }
-    }
-
-    /// Forgets the tokens for a repository that an account no longer reaches.
-    pub fn forget_repository(&self, account: &AccountId, repository: RepoId) {
-        let now = self.now();
-        for (scope, entry) in self.entries(account) {
-            if scope.repository == repository {
-                entry.evict(now);
-            }
-        }
-    }
-
-    /// Forgets everything of an account, failures too, and gives back the tokens that were cached, those that were renewed
-    /// and have not ended too. A mint that is under way is not kept.
-    pub fn purge(&self, account: &AccountId) -> Vec<Arc<CachedToken>> {
-        let Some((_, scopes)) = self.inner.accounts.remove(account) else { return Vec::new() };
-        // First what says no, then what says yes: whoever asks in between asks GitHub.
-        scopes.keys().for_each(|scope| self.allow(scope.installation));
-        scopes.values().flat_map(|entry| entry.retire()).collect()
-    }
-
-    /// Forgets everything, and gives back each account's tokens.
-    pub fn purge_all(&self) -> Vec<(AccountId, Vec<Arc<CachedToken>>)> {
-        let accounts: Vec<_> = self.inner.accounts.iter().map(|of| of.key().clone()).collect();
-        let purged = |account: AccountId| (account.clone(), self.purge(&account));
-        accounts.into_iter().map(purged).collect()
-    }
-
     /// How many keys there are.
     pub(super) fn keys(&self) -> usize {
         self.inner.accounts.iter().map(|scopes| scopes.len()).sum()
-    }
-
-    /// Whether anything is kept of an account.
-    pub fn knows(&self, account: &AccountId) -> bool {
-        self.inner.accounts.contains_key(account)
-    }
-
-    /// Forgets the tokens of an account that are not of this installation.
-    pub fn keep_only(&self, account: &AccountId, id: InstallationId) {
-        let now = self.now();
-        for (scope, entry) in self.entries(account) {
-            if scope.installation != id {
-                entry.evict(now);
-            }
-        }
     }
 
     /// Whether a call for `key` would be answered at once.

@@ -13,7 +13,7 @@
 //! * [`cache`]: all keys of one App on one host, by account. The warm path.
 //! * [`entry`]: what is kept for one key, and every change of it.
 //! * [`flight`]: minting, as a task of its own; renewing, while the old token serves.
-//! * [`sweep`]: what is due.
+//! * [`sweep`]: what is due. [`follow`]: what is told of accounts, and what their tokens do then.
 //! * [`source`], [`github`]: where tokens come from.
 //! * [`error`]: why there is no token.
 //! * [`sync`]: what schedules: tokio, and in tests one that tries out every order ([`model`]). [`simulation`]: days of failures, by a seed.
@@ -24,6 +24,7 @@ mod cache;
 mod entry;
 mod error;
 mod flight;
+mod follow;
 mod github;
 mod key;
 #[cfg(test)]

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::{cache::TokenCache, entry::Due, key::Key, source::Source, sync::apart};
-use crate::domain::AccountId;
+use super::{cache::TokenCache, entry::Due, source::Source, sync::apart};
 
 /// How often the map is looked through: small against the 15 minutes that are left when a renewal is due.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
@@ -33,18 +32,5 @@ impl<S: Source> TokenCache<S> {
             }
         }
         self.drop_old_refusals(now);
-    }
-
-    /// Renews all tokens of an account that are in use, while the old ones serve: they may be good for less than before, and what
-    /// was refused may be granted.
-    pub fn refresh(&self, account: &AccountId) {
-        self.forgive_account(account);
-        for (scope, entry) in self.entries(account) {
-            if entry.token().is_some()
-                && let Some(tell) = entry.begin_renewal(self.now())
-            {
-                self.fly(Key::of(account, scope), entry, tell, true);
-            }
-        }
     }
 }

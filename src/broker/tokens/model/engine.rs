@@ -9,6 +9,8 @@ mod cache;
 mod entry;
 #[path = "../flight.rs"]
 mod flight;
+#[path = "../follow.rs"]
+mod follow;
 #[path = "../sweep.rs"]
 mod sweep;
 mod sync;
