@@ -82,6 +82,8 @@ async fn a_renewal_is_counted_by_what_became_of_its_token() {
     world.advance(7 * MINUTE);
     for (times, wait) in [(1, 3), (2, 10), (3, 30), (4, 0)] {
         world.until(async || (world.sim.count(LOOK) == looks + times).then_some(())).await;
+        // By then the refusal is known, too.
+        assert_eq!(token(&world).await.token, first);
         world.advance(Duration::from_secs(wait));
     }
     let revoked = ",outcome=\"done\"";
