@@ -146,11 +146,12 @@ impl GitHub {
             .no_proxy()
             .build()
             .map_err(|error| BuildError::Tls(cause(&error)))?;
+        let places = Places::new(settings.limits.in_flight, clock.clone());
         let clock = GitHubClock::new(clock);
         let inner = Inner {
             client,
             keys: settings.app.as_ref().and_then(KeyRing::new),
-            places: Places::new(settings.limits.in_flight),
+            places,
             mint_budget: MintBudget::new(settings.limits.mints_per_minute, clock.ours()),
             quotas: Quotas::default(),
             tokens: Tokens::default(),

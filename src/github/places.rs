@@ -2,12 +2,20 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use futures_util::future::{Either, select};
 use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::payer::Payer;
+use crate::domain::Clock;
+
+/// What can wait gives way for so long, and takes its turn like all others then: one tenant that always has its half would
+/// keep everybody's tokens from being renewed, until they end.
+const GIVES_WAY_FOR: Duration = Duration::from_secs(10);
 
 /// All places. A tenant stands in the common queue with as many requests as it may hold places; the others wait behind
 /// their own.
@@ -21,6 +29,7 @@ pub(super) struct Places {
     waiting: Semaphore,
     /// A place is free again.
     freed: Notify,
+    clock: Arc<dyn Clock>,
 }
 
 /// The share of one tenant; kept while somebody uses it.
@@ -45,7 +54,7 @@ struct Seat<'a> {
 }
 
 impl Places {
-    pub(super) fn new(count: usize) -> Self {
+    pub(super) fn new(count: usize, clock: Arc<dyn Clock>) -> Self {
         let half = (count / 2).max(1);
         Self {
             all: Semaphore::new(count),
@@ -53,15 +62,17 @@ impl Places {
             tenants: Mutex::default(),
             waiting: Semaphore::new(half),
             freed: Notify::new(),
+            clock,
         }
     }
 
-    /// Waits for a place of `tenant`; in the background until half of all are free besides.
+    /// Waits for a place of `tenant`; in the background until half of all are free besides, or
+    /// it has given way for long.
     pub(super) async fn take<'a>(&'a self, tenant: &'a Payer, background: bool) -> Place<'a> {
         let seat = self.seat(tenant);
         // Semaphores that are never closed: an error cannot be, and would only give a place more.
         let taken = match (&seat.tenant, background) {
-            (Some(tenant), true) => self.when_free(tenant).await.ok(),
+            (Some(tenant), true) => self.giving_way(tenant).await.ok(),
             (Some(tenant), false) => self.in_turn(tenant).await.ok(),
             (None, _) => None,
         };
@@ -75,6 +86,19 @@ impl Places {
     ) -> Result<(OwnedSemaphorePermit, SemaphorePermit<'_>), AcquireError> {
         let share = tenant.places.clone().acquire_owned().await?;
         Ok((share, self.all.acquire().await?))
+    }
+
+    async fn giving_way(
+        &self,
+        tenant: &Tenant,
+    ) -> Result<(OwnedSemaphorePermit, SemaphorePermit<'_>), AcquireError> {
+        {
+            let patience = self.clock.sleep(GIVES_WAY_FOR);
+            if let Either::Left((taken, _)) = select(pin!(self.when_free(tenant)), patience).await {
+                return taken;
+            }
+        }
+        self.in_turn(tenant).await
     }
 
     /// Holds nothing that others wait for while it waits.
@@ -144,16 +168,23 @@ impl Drop for Seat<'_> {
 mod tests {
     use futures_util::{FutureExt, future::join_all};
 
+    use time::OffsetDateTime;
+
     use super::*;
-    use crate::domain::InstallationId;
+    use crate::{domain::InstallationId, github::testing::Manual};
 
     fn tenant(id: i64) -> Payer {
         Payer::Installation(InstallationId(id))
     }
 
+    /// Four, by a clock that stands still.
+    fn places() -> Places {
+        Places::new(4, Manual::at(OffsetDateTime::UNIX_EPOCH))
+    }
+
     #[tokio::test]
     async fn one_tenant_has_half_and_stands_nobody_in_the_way() {
-        let places = Places::new(4);
+        let places = places();
         let (flood, quiet, third) = (tenant(1), tenant(2), tenant(3));
         let mut flooding: Vec<_> = (0..100).map(|_| Box::pin(places.take(&flood, false))).collect();
         let mut held: Vec<_> = flooding.iter_mut().filter_map(|one| one.now_or_never()).collect();
@@ -173,7 +204,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_background_leaves_half_free_and_gives_way() {
-        let places = Places::new(4);
+        let places = places();
         let (one, two) = (tenant(1), tenant(2));
         let mut background: Vec<_> = (0..9).map(|_| Box::pin(places.take(&one, true))).collect();
         let mut look = || background.iter_mut().filter_map(|call| call.now_or_never()).collect();
@@ -190,7 +221,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_can_wait_and_does_takes_no_share_of_its_tenant() {
-        let places = Places::new(4);
+        let places = places();
         let (one, two) = (tenant(1), tenant(2));
         let others = join_all([places.take(&two, false), places.take(&two, false)]).await;
         let mut waiting: Vec<_> = (0..9).map(|_| Box::pin(places.take(&one, true))).collect();
@@ -200,5 +231,17 @@ mod tests {
         assert!(first.is_some() && second.is_some());
         drop((first, second, others));
         assert!(waiting.first_mut().unwrap().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn one_tenant_that_always_has_its_half_does_not_keep_the_background_out() {
+        let clock = Manual::at(OffsetDateTime::UNIX_EPOCH);
+        let places = Places::new(4, clock.clone());
+        let (flood, quiet) = (tenant(1), tenant(2));
+        let _always = join_all([places.take(&flood, false), places.take(&flood, false)]).await;
+        let mut waits = Box::pin(places.take(&quiet, true));
+        assert!(waits.as_mut().now_or_never().is_none());
+        clock.advance(10);
+        assert!(waits.now_or_never().is_some());
     }
 }
