@@ -14,6 +14,8 @@ use super::{headers::RateLimit, payer::Payer};
 const MAX_PAYERS: usize = 20_000;
 /// GitHub has about ten: `core`, `graphql`, `search`, ...
 const MAX_RESOURCES: usize = 16;
+/// Longest name of one that is kept, in bytes; GitHub's longest has 27 (`actions_runner_registration`).
+const MAX_RESOURCE_NAME: usize = 64;
 /// Quotas start anew every hour at the latest. A later end is none of GitHub's, and would shut a payer out for as long.
 const LONGEST_WINDOW: time::Duration = time::Duration::minutes(61);
 /// Machines of GitHub can differ by a second about the end of one and the same window.
@@ -22,8 +24,9 @@ const SAME_WINDOW: time::Duration = time::Duration::seconds(5);
 const UNSAID: Duration = Duration::from_secs(60);
 /// ... and longer each time that this was not enough: up to 16 minutes.
 const MAX_STRIKES: u32 = 4;
-/// No wait is longer, whatever GitHub says.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// No wait is longer, whoever says so: quotas start anew every hour, and one answer of a proxy must not keep out all tenants of
+/// an App for a day.
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 /// Below this part of its quota, 1 in 10, a payer has nothing to spare for what can wait.
 const SPARE_PART: u64 = 10;
 
@@ -94,6 +97,9 @@ impl Quotas {
             return;
         };
         let resource = rate.resource.unwrap_or_else(|| resource.to_owned());
+        if resource.len() > MAX_RESOURCE_NAME {
+            return;
+        }
         let mut payers = self.lock();
         let Some(known) = room_for(payer, &mut payers, now) else { return };
         known.windows.retain(|window| window.reset > now);
@@ -248,6 +254,23 @@ mod tests {
         quotas.learn(&ONE, "core", rate(0, -1), NOW);
         quotas.learn(&ONE, "core", RateLimit { reset: None, ..rate(0, 10) }, NOW);
         assert_eq!(quotas.may_ask(&ONE, "core", NOW), Ok(()));
+    }
+
+    #[test]
+    fn a_name_of_any_length_is_not_kept() {
+        let quotas = Quotas::default();
+        let long = RateLimit { resource: Some("x".repeat(10_000)), ..rate(0, 10) };
+        quotas.learn(&ONE, "core", long, NOW);
+        assert!(quotas.lock().is_empty());
+    }
+
+    #[test]
+    fn nobody_is_kept_out_for_longer_than_an_hour_at_once() {
+        let quotas = Quotas::default();
+        let (day, hour) = (Duration::from_secs(86_400), Duration::from_secs(3600));
+        assert_eq!(quotas.leave_alone(&Payer::App, Some(day), NOW), hour);
+        assert_eq!(quotas.may_ask(&Payer::App, "core", NOW), Err(Spent::Alone(hour)));
+        assert_eq!(quotas.may_ask(&Payer::App, "core", NOW + hour), Ok(()));
     }
 
     #[test]
