@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 
 use super::payer::Payer;
 
-/// Tenants that are kept at most, of those for whom the host failed last. Beyond them the ones go first for whom it is not
-/// left alone yet.
+/// Tenants that are kept at most, of those for whom the host failed last. Beyond them those go for whom it is not left
+/// alone now.
 const MAX_TENANTS: usize = 10_000;
 
 /// One host's breaker. Every call enters, and reports how it went; after enough failures in a row nobody enters for a
@@ -110,6 +110,14 @@ impl Circuit {
         }
     }
 
+    fn keeps_out(self, now: OffsetDateTime) -> bool {
+        match self {
+            Self::Closed(_) => false,
+            Self::Open(until) => now < until,
+            Self::Probing => true,
+        }
+    }
+
     fn after(
         self,
         probe: bool,
@@ -137,7 +145,8 @@ impl State {
             Circuit::Closed(0) => drop(self.tenants.remove(pass.tenant)),
             _ => {
                 if self.tenants.len() >= MAX_TENANTS {
-                    self.tenants.retain(|_, circuit| !matches!(circuit, Circuit::Closed(_)));
+                    // Whoever failed once and was never heard of again would take a place for ever.
+                    self.tenants.retain(|_, circuit| circuit.keeps_out(pass.entered));
                 }
                 if self.tenants.len() < MAX_TENANTS || self.tenants.contains_key(pass.tenant) {
                     self.tenants.insert(pass.tenant.clone(), after);
@@ -300,6 +309,21 @@ mod tests {
             drop(breaker.enter(&ONE, NOW + OPEN));
             assert!(breaker.enter(&ONE, NOW + OPEN).is_ok());
         }
+    }
+
+    #[test]
+    fn those_who_failed_once_and_are_gone_make_room() {
+        let breaker = Breaker::new(1, OPEN);
+        for id in 0..MAX_TENANTS as i64 {
+            let tenant = Payer::Installation(InstallationId(id));
+            fail(&breaker, &tenant, 1);
+            // Somebody else is well: it is not the host.
+            went(&breaker, &Payer::App, Went::Well, 1);
+        }
+        assert_eq!(breaker.lock().tenants.len(), MAX_TENANTS);
+        let (late, later) = (Payer::Installation(InstallationId(-1)), NOW + OPEN);
+        breaker.enter(&late, later).ok().unwrap().report(Went::Failed, later);
+        assert!(breaker.enter(&late, later).is_err());
     }
 
     #[test]
