@@ -43,6 +43,12 @@ impl AccountView {
         Self { is_home, installation, bindings: bindings.map(Bindings::new) }
     }
 
+    /// True if there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        let none = self.bindings.as_ref().is_some_and(|bindings| bindings.all.is_empty());
+        !self.is_home && self.installation.is_none() && none
+    }
+
     /// How many bindings it counts for.
     pub(super) fn weight(&self) -> usize {
         self.bindings.as_ref().map_or(1, |bindings| bindings.all.len().max(1))
@@ -128,6 +134,11 @@ mod tests {
     use crate::domain::{RepoId, RepositoryState};
 
     impl AccountView {
+        /// Of an account that is connected nowhere.
+        pub(in crate::store) fn of_nobody() -> Self {
+            Self::new(false, None, Some(Vec::new()))
+        }
+
         /// Of an account without bindings.
         pub(in crate::store) fn of_installation(
             id: InstallationId,

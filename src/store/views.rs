@@ -179,7 +179,8 @@ impl Drop for End<'_> {
             return;
         }
         match self.view.take() {
-            Some(view) if self.views.reserve(view.weight()) => {
+            // Of who is connected nowhere nothing is kept: whoever may ask for any account could fill the map with names.
+            Some(view) if !view.is_empty() && self.views.reserve(view.weight()) => {
                 place.insert(Place::Known(view));
             }
             _ => {
@@ -234,6 +235,21 @@ mod tests {
         assert!(end.send(Ok(view(1))).is_ok());
         assert_eq!(id(answer.await.ok()), Some(1), "who asked before has what was so before");
         assert_eq!(id(views.known(&a)), None);
+    }
+
+    #[tokio::test]
+    async fn names_of_accounts_that_are_connected_nowhere_take_no_room() {
+        let views = Arc::new(Views::of_at_most(2));
+        for name in ["x", "y", "z"] {
+            let (answer, end) = begin(&views, &account(name));
+            assert!(end.send(Ok(AccountView::of_nobody())).is_ok());
+            assert!(answer.await.is_ok());
+        }
+        let a = account("a");
+        let (answer, end) = begin(&views, &a);
+        assert!(end.send(Ok(view(1))).is_ok());
+        assert_eq!(id(answer.await.ok()), Some(1));
+        assert_eq!(id(views.known(&a)), Some(1));
     }
 
     #[tokio::test]
