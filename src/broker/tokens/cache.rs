@@ -115,7 +115,7 @@ impl<S: Source> TokenCache<S> {
                     cache: if enough { Cache::Miss } else { Cache::Stale },
                 });
             }
-            Some(Err(error)) if !error.is_transient() => return Err(error),
+            Some(Err(error)) if error.is_of_those_before() => return Err(error),
             Some(Err(error)) => error,
             None => Arc::new(MintError::GivenUp),
         };
@@ -134,6 +134,7 @@ impl<S: Source> TokenCache<S> {
 
     /// Waits for the mint that is under way for `key`, or for a new one.
     async fn wait(&self, key: &Key, min_ttl: Duration) -> Minted {
+        let mut again = false;
         loop {
             let now = self.now();
             if let Some(error) = self.refusal(key.installation, now) {
@@ -142,7 +143,11 @@ impl<S: Source> TokenCache<S> {
             let entry = self.entry(key);
             match entry.join(now, min_ttl) {
                 Joined::Has(token) => return Ok(token),
-                Joined::Waits(outcome) => return landed(outcome).await,
+                Joined::Waits(outcome) => match landed(outcome).await {
+                    // Maybe a renewal, which was put off because it can wait.
+                    Err(error) if error.may_be_of_others() && !again => again = true,
+                    minted => return minted,
+                },
                 Joined::Failed(error) => return Err(error),
                 Joined::Begins(tell, outcome) => {
                     self.fly(key.clone(), entry, tell, false);

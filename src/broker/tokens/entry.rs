@@ -163,16 +163,19 @@ impl Entry {
         true
     }
 
-    /// Ends a mint with a failure. One that will not pass takes the token with it. False if the entry was retired meanwhile.
-    pub fn fail(&self, error: &Arc<MintError>, now: OffsetDateTime) -> bool {
+    /// Ends a mint with a failure. One that will not pass takes the token with it; one that may, and was put off because it can
+    /// wait (`ahead`), is not told to those who cannot. False if the entry was retired meanwhile.
+    pub fn fail(&self, error: &Arc<MintError>, ahead: bool, now: OffsetDateTime) -> bool {
         let mut state = self.state();
         state.flight = None;
         if state.retired {
             return false;
         }
-        state.failed = Some((now + error.answers_for(), error.clone()));
+        if !(ahead && error.is_transient()) {
+            state.failed = Some((now + error.answers_for(), error.clone()));
+        }
         state.rest(now, error.retry_after());
-        if !error.is_transient() {
+        if error.is_of_those_before() {
             state.replace(self.token.swap(None));
         }
         self.plan(&state, now);

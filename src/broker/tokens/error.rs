@@ -43,6 +43,17 @@ impl MintError {
         }
     }
 
+    /// True if another mint may succeed at the same time: this one may only have had to give way.
+    pub(super) fn may_be_of_others(&self) -> bool {
+        matches!(self, Self::GitHub(error) if error.is_transient() || error.effect_unknown())
+    }
+
+    /// True if it says something of tokens that were minted before: they are good for nothing any more. A new one that is not as
+    /// asked says nothing of them.
+    pub(super) fn is_of_those_before(&self) -> bool {
+        !self.is_transient() && !matches!(self, Self::NotAsAsked)
+    }
+
     /// True if a person at GitHub can allow it: in the settings of the installation.
     pub(super) fn is_not_allowed(&self) -> bool {
         matches!(self, Self::NotGranted { .. } | Self::NotAccessible(_))

@@ -37,7 +37,7 @@ impl<S: Source> TokenCache<S> {
             cache.inner.counted.mint(ahead, outcome(&minted));
             match minted {
                 Ok(token) => cache.arrive(&key, &entry, token, &tell, ahead).await,
-                Err(error) => cache.give_up(&key, &entry, error, &tell),
+                Err(error) => cache.give_up(&key, &entry, error, &tell, ahead),
             }
         });
     }
@@ -86,12 +86,13 @@ impl<S: Source> TokenCache<S> {
         entry: &Entry,
         error: MintError,
         tell: &watch::Sender<Option<Minted>>,
+        ahead: bool,
     ) {
         let error = Arc::new(error);
         if error.is_of_installation() {
             self.refuse(key, &error);
         }
-        let kept = entry.fail(&error, self.now());
+        let kept = entry.fail(&error, ahead, self.now());
         // Of an account that was purged meanwhile the failure may be an old one.
         let told = if kept { error } else { Arc::new(MintError::GivenUp) };
         tell.send_replace(Some(Err(told)));

@@ -34,6 +34,8 @@ mod simulation;
 mod source;
 mod sweep;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 pub use cache::{TokenCache, Vended};
 pub use error::MintError;

@@ -1,0 +1,126 @@
+//! What a renewal that fails leaves to those who call.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use time::{OffsetDateTime, macros::datetime};
+use tokio::time::{Instant, advance, sleep};
+
+use super::*;
+use crate::{
+    audit::Cache,
+    domain::{Clock, InstallationId, Level, Permission, Permissions, RepoId, Token},
+    github::{self, Kind, MintedToken},
+};
+
+const BEGIN: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
+const READ: Permissions = Permissions::NONE.with(Permission::METADATA, Level::Read);
+const MINUTE: Duration = Duration::from_secs(60);
+const MIN_TTL: Duration = Duration::from_secs(5 * 60);
+
+/// A GitHub that mints for whoever waits, and its clock.
+#[derive(Clone)]
+struct Hub {
+    began: Instant,
+    minted: Arc<AtomicUsize>,
+    renewals: Renewals,
+}
+
+/// What becomes of renewals.
+#[derive(Clone, Copy)]
+enum Renewals {
+    /// They are put off after a while.
+    GiveWay,
+    /// They get tokens that have ended.
+    Lies,
+}
+
+impl Clock for Hub {
+    fn now(&self) -> OffsetDateTime {
+        BEGIN + self.began.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(sleep(duration))
+    }
+}
+
+impl Source for Hub {
+    async fn mint(&self, key: &Key, ahead: bool) -> Result<MintedToken, MintError> {
+        let mut expires_at = self.now() + time::Duration::HOUR;
+        match self.renewals {
+            Renewals::GiveWay if ahead => {
+                sleep(Duration::from_secs(5)).await;
+                return Err(MintError::GitHub(github::Error::new(Kind::RateLimited, "not now")));
+            }
+            Renewals::Lies if ahead => expires_at = self.now(),
+            _ => {}
+        }
+        let number = self.minted.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(MintedToken {
+            token: Token::new(format!("ghs_{number}")),
+            expires_at,
+            permissions: key.permissions,
+            unbounded: false,
+            repository_ids: Some(vec![key.repository]),
+            repository: None,
+        })
+    }
+
+    async fn prove(&self, _: &Key, _: &CachedToken) -> Proof {
+        Proof::Works
+    }
+
+    async fn end(&self, _: &Token) -> Result<(), github::Error> {
+        Ok(())
+    }
+
+    fn clock_offset(&self) -> time::Duration {
+        time::Duration::ZERO
+    }
+}
+
+/// A key whose token was minted at the begin, and used in its fiftieth minute.
+async fn in_use(renewals: Renewals) -> (TokenCache<Hub>, Key) {
+    let hub = Hub { began: Instant::now(), minted: Arc::default(), renewals };
+    let cache = TokenCache::new(hub.clone(), Arc::new(hub));
+    let key = Key {
+        account: "acme".parse().unwrap(),
+        installation: InstallationId(1),
+        repository: RepoId(7),
+        permissions: READ,
+    };
+    assert_eq!(cache.get(&key, MIN_TTL).await.unwrap().cache, Cache::Miss);
+    advance(50 * MINUTE).await;
+    assert_eq!(cache.get(&key, MIN_TTL).await.unwrap().cache, Cache::Hit);
+    (cache, key)
+}
+
+fn text(vended: &Vended) -> &str {
+    vended.token.token.expose()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_is_put_off_keeps_nobody_from_a_token_who_waits_for_one() {
+    let (cache, key) = in_use(Renewals::GiveWay).await;
+    // The token is too near its end to be handed out.
+    advance(9 * MINUTE + MINUTE / 2).await;
+    cache.refresh(&key.account);
+    let vended = cache.get(&key, MIN_TTL).await.unwrap();
+    assert_eq!((text(&vended), vended.cache), ("ghs_2", Cache::Miss));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_brings_another_token_than_asked_for_leaves_the_one_before() {
+    let (cache, key) = in_use(Renewals::Lies).await;
+    cache.refresh(&key.account);
+    sleep(MINUTE / 60).await;
+    let vended = cache.get(&key, MIN_TTL).await.unwrap();
+    assert_eq!((text(&vended), vended.cache), ("ghs_1", Cache::Hit));
+}
