@@ -41,18 +41,24 @@ impl Broker {
     }
 
     async fn follow_accounts(self, accounts: Vec<AccountId>) {
+        let mut ending = JoinSet::new();
         for account in accounts {
             debug!(%account, "changed elsewhere");
-            if let Err(error) = self.follow_account(&account).await {
+            if let Err(error) = self.follow_account(&account, &mut ending).await {
                 self.inner.tokens.purge(&account);
                 warn!(%account, %error, "it could not be read whether cached tokens are to be ended; they end by themselves within the hour");
             }
         }
+        while ending.join_next().await.is_some() {}
     }
 
     /// Lets an account's tokens follow what is stored of it: they end where it has no installation any more, or that is switched
     /// off, and are renewed where they may be good for more or less than before.
-    async fn follow_account(&self, account: &AccountId) -> Result<(), Error> {
+    async fn follow_account(
+        &self,
+        account: &AccountId,
+        ending: &mut JoinSet<()>,
+    ) -> Result<(), Error> {
         let tokens = &self.inner.tokens;
         match self.store().view(account, self.now()).await?.installation {
             Some((id, ConnectionStatus::Active)) => {
@@ -62,8 +68,12 @@ impl Broker {
             }
             Some(_) => drop(tokens.purge(account)),
             None => {
-                let revoked = self.revoke_cached(account).await;
-                info!(%account, revoked, "tokens of an account that was disconnected or switched off elsewhere were ended");
+                let (broker, account) = (self.clone(), account.clone());
+                // Beside this: GitHub may take its time with one account's tokens, and the next account's are to end, too.
+                ending.spawn(async move {
+                    let revoked = broker.revoke_cached(&account).await;
+                    info!(%account, revoked, "tokens of an account that was disconnected or switched off elsewhere were ended");
+                });
             }
         }
         Ok(())
