@@ -329,6 +329,24 @@ async fn that_a_token_was_good_says_nothing_about_later_or_another_one() {
     assert_eq!(call(&token).await, Err(Refused::TokenNotYetValid));
 }
 
+#[test]
+fn more_good_tokens_than_are_remembered_are_not_looked_through_at_each_call() {
+    let (seen, keys) = (Seen::default(), Arc::new(keys()));
+    let token = OLD.token(&claims_with("exp", json!(NOW.unix_timestamp() + 5)));
+    let is_kept = |name: &str, seconds: i64| {
+        let proven = prove(&token, &keys, &expected(), NOW).unwrap();
+        seen.keep(name, &keys, proven, NOW + time::Duration::seconds(seconds));
+        seen.account(name, &keys, NOW).is_some()
+    };
+    for number in 0..10_000 {
+        assert!(is_kept(&number.to_string(), 0));
+    }
+    assert!(!is_kept("one more", 0));
+    // They have ended, but were looked through a moment ago.
+    assert!(!is_kept("another one", 59));
+    assert!(is_kept("the last one", 60));
+}
+
 #[tokio::test]
 async fn an_unknown_key_is_looked_for_once_however_many_ask() {
     let server = Server::with(&[&OLD]).await;
