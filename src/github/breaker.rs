@@ -102,19 +102,12 @@ impl Circuit {
     fn look(self, now: OffsetDateTime, open: Duration) -> Result<bool, Duration> {
         match self {
             Self::Closed(_) => Ok(false),
-            Self::Open(until) if now < until => {
-                Err(Duration::try_from(until - now).unwrap_or(open))
-            }
-            Self::Open(_) => Ok(true),
+            Self::Open(until) => match Duration::try_from(until - now) {
+                // By a clock that was set back, it is longer.
+                Ok(wait) if !wait.is_zero() && wait <= open => Err(wait),
+                _ => Ok(true),
+            },
             Self::Probing => Err(open),
-        }
-    }
-
-    fn keeps_out(self, now: OffsetDateTime) -> bool {
-        match self {
-            Self::Closed(_) => false,
-            Self::Open(until) => now < until,
-            Self::Probing => true,
         }
     }
 
@@ -146,7 +139,9 @@ impl State {
             _ => {
                 if self.tenants.len() >= MAX_TENANTS {
                     // Whoever failed once and was never heard of again would take a place for ever.
-                    self.tenants.retain(|_, circuit| circuit.keeps_out(pass.entered));
+                    self.tenants.retain(|_, circuit| {
+                        circuit.look(pass.entered, pass.breaker.open).is_err()
+                    });
                 }
                 if self.tenants.len() < MAX_TENANTS || self.tenants.contains_key(pass.tenant) {
                     self.tenants.insert(pass.tenant.clone(), after);
@@ -324,6 +319,16 @@ mod tests {
         let (late, later) = (Payer::Installation(InstallationId(-1)), NOW + OPEN);
         breaker.enter(&late, later).ok().unwrap().report(Went::Failed, later);
         assert!(breaker.enter(&late, later).is_err());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_nobody_out() {
+        for first in [Went::Failed, Went::Unreachable] {
+            let breaker = Breaker::new(1, OPEN);
+            went(&breaker, &ONE, first, 1);
+            assert!(breaker.enter(&ONE, NOW).is_err());
+            assert!(breaker.enter(&ONE, NOW - OPEN * 100).is_ok());
+        }
     }
 
     #[test]

@@ -213,7 +213,7 @@ impl<S: Source> TokenCache<S> {
     fn refusal(&self, id: InstallationId, now: OffsetDateTime) -> Option<Arc<MintError>> {
         let refused = self.inner.refused.get(&id)?;
         let (until, error) = refused.value();
-        (now < *until).then(|| error.clone())
+        error.answers(*until, now).then(|| error.clone())
     }
 
     /// Takes note that an installation is gone or suspended: all tokens of it are dead.
@@ -234,7 +234,7 @@ impl<S: Source> TokenCache<S> {
 
     /// Drops refusals that no longer answer for GitHub.
     pub(super) fn drop_old_refusals(&self, now: OffsetDateTime) {
-        self.inner.refused.retain(|_, (until, _)| now < *until);
+        self.inner.refused.retain(|_, (until, error)| error.answers(*until, now));
     }
 
     /// How many keys there are.

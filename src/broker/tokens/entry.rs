@@ -119,8 +119,8 @@ impl Entry {
         if let Some(token) = self.token().filter(|token| token.lives(now, min_ttl)) {
             return Joined::Has(token);
         }
-        if let Some((_, error)) = state.failed.as_ref().filter(|(until, _)| now < *until) {
-            return Joined::Failed(error.clone());
+        if let Some(error) = state.failure(now) {
+            return Joined::Failed(error);
         }
         if let Some(outcome) = state.in_flight() {
             return Joined::Waits(outcome);
@@ -133,7 +133,7 @@ impl Entry {
     /// Begins a renewal before its time, unless a mint is under way or failed just now, or nobody uses the key.
     pub fn begin_renewal(&self, now: OffsetDateTime) -> Option<watch::Sender<Option<Minted>>> {
         let mut state = self.state();
-        let failed = state.failed.as_ref().is_some_and(|(until, _)| now < *until);
+        let failed = state.failure(now).is_some();
         let free = !state.retired && !failed && state.in_flight().is_none();
         (free && self.is_in_use(now)).then(|| state.begin().0)
     }
@@ -194,7 +194,7 @@ impl Entry {
     pub fn reject(&self, hash: &str, now: OffsetDateTime) -> bool {
         let mut state = self.state();
         let is_it = self.token.load().as_ref().is_some_and(|token| *token.hash == *hash);
-        let too_often = state.rejected.is_some_and(|at| now - at < REJECT_EVERY);
+        let too_often = state.rejected.is_some_and(|at| (now - at).unsigned_abs() < REJECT_EVERY);
         if !is_it || too_often || state.replaced.len() == MOST_REPLACED {
             return false;
         }
@@ -246,7 +246,7 @@ impl Entry {
             state.replace(self.token.swap(None));
         }
         state.replaced.retain(|token| now < token.surely_ended_at());
-        state.failed.take_if(|(until, _)| *until <= now);
+        state.failed.take_if(|(until, error)| !error.answers(*until, now));
         let token = self.token();
         if state.in_flight().is_some() {
             self.wake_at.store(now.unix_timestamp(), Ordering::Relaxed);
@@ -292,6 +292,12 @@ impl State {
 
     fn in_flight(&self) -> Option<Outcome> {
         self.flight.as_ref().filter(|outcome| outcome.has_changed().is_ok()).cloned()
+    }
+
+    /// The last failure, while it answers in place of GitHub.
+    fn failure(&self, now: OffsetDateTime) -> Option<Arc<MintError>> {
+        let (until, error) = self.failed.as_ref()?;
+        error.answers(*until, now).then(|| error.clone())
     }
 
     /// Keeps a token that is not served any more. Only the last ones: more are those of an installation that comes and goes.

@@ -1,10 +1,10 @@
-//! What a renewal that fails leaves to those who call.
+//! What failures leave to those who call.
 
 use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -24,26 +24,30 @@ const READ: Permissions = Permissions::NONE.with(Permission::METADATA, Level::Re
 const MINUTE: Duration = Duration::from_secs(60);
 const MIN_TTL: Duration = Duration::from_secs(5 * 60);
 
-/// A GitHub that mints for whoever waits, and its clock.
+/// A GitHub that mints for whoever waits, and a clock.
 #[derive(Clone)]
 struct Hub {
     began: Instant,
+    /// Seconds by which the clock was set back.
+    back: Arc<AtomicI64>,
     minted: Arc<AtomicUsize>,
-    renewals: Renewals,
+    trouble: Trouble,
 }
 
-/// What becomes of renewals.
+/// What becomes of mints.
 #[derive(Clone, Copy)]
-enum Renewals {
-    /// They are put off after a while.
+enum Trouble {
+    /// Renewals are put off after a while.
     GiveWay,
-    /// They get tokens that have ended.
+    /// Renewals get tokens that have ended.
     Lies,
+    /// The first one is refused.
+    Gone,
 }
 
 impl Clock for Hub {
     fn now(&self) -> OffsetDateTime {
-        BEGIN + self.began.elapsed()
+        BEGIN + self.began.elapsed() - time::Duration::seconds(self.back.load(Ordering::Relaxed))
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -54,15 +58,18 @@ impl Clock for Hub {
 impl Source for Hub {
     async fn mint(&self, key: &Key, ahead: bool) -> Result<MintedToken, MintError> {
         let mut expires_at = self.now() + time::Duration::HOUR;
-        match self.renewals {
-            Renewals::GiveWay if ahead => {
+        let number = self.minted.fetch_add(1, Ordering::Relaxed) + 1;
+        match self.trouble {
+            Trouble::GiveWay if ahead => {
                 sleep(Duration::from_secs(5)).await;
                 return Err(MintError::GitHub(github::Error::new(Kind::RateLimited, "not now")));
             }
-            Renewals::Lies if ahead => expires_at = self.now(),
+            Trouble::Lies if ahead => expires_at = self.now(),
+            Trouble::Gone if number == 1 => {
+                return Err(MintError::GitHub(github::Error::new(Kind::NotFound, "gone")));
+            }
             _ => {}
         }
-        let number = self.minted.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(MintedToken {
             token: Token::new(format!("ghs_{number}")),
             expires_at,
@@ -86,16 +93,21 @@ impl Source for Hub {
     }
 }
 
-/// A key whose token was minted at the begin, and used in its fiftieth minute.
-async fn in_use(renewals: Renewals) -> (TokenCache<Hub>, Key) {
-    let hub = Hub { began: Instant::now(), minted: Arc::default(), renewals };
-    let cache = TokenCache::new(hub.clone(), Arc::new(hub));
+fn begin(trouble: Trouble) -> (TokenCache<Hub>, Key, Hub) {
+    let (back, minted) = Default::default();
+    let hub = Hub { began: Instant::now(), back, minted, trouble };
     let key = Key {
         account: "acme".parse().unwrap(),
         installation: InstallationId(1),
         repository: RepoId(7),
         permissions: READ,
     };
+    (TokenCache::new(hub.clone(), Arc::new(hub.clone())), key, hub)
+}
+
+/// A key whose token was minted at the begin, and used in its fiftieth minute.
+async fn in_use(trouble: Trouble) -> (TokenCache<Hub>, Key) {
+    let (cache, key, _) = begin(trouble);
     assert_eq!(cache.get(&key, MIN_TTL).await.unwrap().cache, Cache::Miss);
     advance(50 * MINUTE).await;
     assert_eq!(cache.get(&key, MIN_TTL).await.unwrap().cache, Cache::Hit);
@@ -108,19 +120,30 @@ fn text(vended: &Vended) -> &str {
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_is_put_off_keeps_nobody_from_a_token_who_waits_for_one() {
-    let (cache, key) = in_use(Renewals::GiveWay).await;
+    let (cache, key) = in_use(Trouble::GiveWay).await;
     // The token is too near its end to be handed out.
     advance(9 * MINUTE + MINUTE / 2).await;
     cache.refresh(&key.account);
     let vended = cache.get(&key, MIN_TTL).await.unwrap();
-    assert_eq!((text(&vended), vended.cache), ("ghs_2", Cache::Miss));
+    assert_eq!((text(&vended), vended.cache), ("ghs_3", Cache::Miss));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_brings_another_token_than_asked_for_leaves_the_one_before() {
-    let (cache, key) = in_use(Renewals::Lies).await;
+    let (cache, key) = in_use(Trouble::Lies).await;
     cache.refresh(&key.account);
     sleep(MINUTE / 60).await;
     let vended = cache.get(&key, MIN_TTL).await.unwrap();
     assert_eq!((text(&vended), vended.cache), ("ghs_1", Cache::Hit));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_answers_no_longer_because_the_clock_is_set_back() {
+    let (cache, key, hub) = begin(Trouble::Gone);
+    for _ in 0..2 {
+        assert!(cache.get(&key, MIN_TTL).await.is_err());
+    }
+    assert_eq!(hub.minted.load(Ordering::Relaxed), 1);
+    hub.back.store(3600, Ordering::Relaxed);
+    assert_eq!(text(&cache.get(&key, MIN_TTL).await.unwrap()), "ghs_2");
 }
