@@ -45,7 +45,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("hyper", &["http"]),
     ("prometheus_client::", &["metrics"]),
     ("jsonwebtoken::", &["github", "auth"]),
-    ("dashmap::", &["broker", "rpc", "store"]),
+    ("dashmap::", &["auth", "broker", "rpc", "store"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
