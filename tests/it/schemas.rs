@@ -1,7 +1,7 @@
 //! What the broker sends to GitHub, held against GitHub's published OpenAPI description and GraphQL schema: a proxy
 //! between broker and simulator checks every request, and every answer of the simulator, while all RPCs are made.
 
-use std::{collections::BTreeMap, process::Stdio};
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use ghbroker::proto;
 use github_sim::{Effect, Fault, Level, Rule, Sim, seed};
@@ -382,6 +382,8 @@ async fn refusals() {
     let limit = Effect::SecondaryRateLimit { retry_after: Some(60), status: 403 };
     world.sim.fault(Fault::once(MINT, limit));
     refused(&world, "checks", Code::ResourceExhausted, "RATE_LIMITED").await;
+    // GitHub is left alone for as long as it says.
+    world.advance(Duration::from_secs(61));
     world.sim.suspend(INSTALLATION as u64);
     refused(&world, "statuses", Code::FailedPrecondition, "INSTALLATION_SUSPENDED").await;
 
