@@ -112,7 +112,7 @@ impl Places {
             let mut freed = std::pin::pin!(self.freed.notified());
             // From here on, so that what is freed while it looks is not missed.
             freed.as_mut().enable();
-            if let Ok(share) = tenant.places.clone().try_acquire_owned()
+            if let Some(share) = self.share_with_half_left(tenant)
                 && let Some(permit) = self.with_half_left()
             {
                 return Ok((share, permit));
@@ -126,6 +126,12 @@ impl Places {
         let wanted = u32::try_from(self.half).ok()?.checked_add(1)?;
         let mut permits = self.all.try_acquire_many(wanted).ok()?;
         permits.split(1)
+    }
+
+    /// A place of the tenant's share, if half of that is free besides: its callers do not wait behind what can.
+    fn share_with_half_left(&self, tenant: &Tenant) -> Option<OwnedSemaphorePermit> {
+        let wanted = u32::try_from(self.half / 2).ok()?.checked_add(1)?;
+        tenant.places.clone().try_acquire_many_owned(wanted).ok()?.split(1)
     }
 
     fn seat<'a>(&'a self, payer: &'a Payer) -> Seat<'a> {
@@ -204,16 +210,19 @@ mod tests {
 
     #[tokio::test]
     async fn the_background_leaves_half_free_and_gives_way() {
-        let places = places();
+        let places = Places::new(8, Manual::at(OffsetDateTime::UNIX_EPOCH));
         let (one, two) = (tenant(1), tenant(2));
         let mut background: Vec<_> = (0..9).map(|_| Box::pin(places.take(&one, true))).collect();
         let mut look = || background.iter_mut().filter_map(|call| call.now_or_never()).collect();
         let mut held: Vec<Place<'_>> = look();
         // One at a time of one tenant waits in the common queue; it has its place, so the next one comes.
         assert_eq!(held.len(), 2);
-        let foreground = join_all([places.take(&two, false), places.take(&two, false)]).await;
+        // The tenant's own callers find the other half of its share.
+        let own = [places.take(&one, false), places.take(&one, false)];
+        drop(own.map(|place| place.now_or_never().unwrap()));
+        let foreground = join_all([(); 3].map(|()| places.take(&two, false))).await;
         held.truncate(1);
-        // Three are taken, then two: now one may.
+        // Four are taken, then one: now one may.
         assert!(places.take(&two, true).now_or_never().is_none());
         drop(foreground);
         assert!(places.take(&two, true).now_or_never().is_some());
