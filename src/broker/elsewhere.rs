@@ -45,7 +45,7 @@ impl Broker {
         for account in accounts {
             debug!(%account, "changed elsewhere");
             if let Err(error) = self.follow_account(&account, &mut ending).await {
-                self.inner.tokens.purge(&account);
+                self.inner.tokens.forget_tokens(&account);
                 warn!(%account, %error, "it could not be read whether cached tokens are to be ended; they end by themselves within the hour");
             }
         }
@@ -66,7 +66,7 @@ impl Broker {
                 self.take_over_names(account).await?;
                 tokens.refresh(account);
             }
-            Some(_) => drop(tokens.purge(account)),
+            Some(_) => tokens.forget_tokens(account),
             None => {
                 let (broker, account) = (self.clone(), account.clone());
                 // Beside this: GitHub may take its time with one account's tokens, and the next account's are to end, too.

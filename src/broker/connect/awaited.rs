@@ -54,7 +54,7 @@ impl Broker {
                     let changed = now != held.installation;
                     if changed {
                         // What was refused to it before may be allowed now.
-                        self.inner.tokens.purge(account);
+                        self.inner.tokens.forget_tokens(account);
                     }
                     held.installation = now;
                     changed
@@ -172,7 +172,7 @@ impl Broker {
     fn bound(&self, installation: &Installation) {
         let Installation { account, id, github_login, .. } = installation;
         // What was learned before (a refusal, a token of an earlier installation) no longer holds.
-        self.inner.tokens.purge(account);
+        self.inner.tokens.forget_tokens(account);
         let installation = id.map(tracing::field::display);
         info!(%account, installation, github_login, "installation registered");
     }

@@ -167,7 +167,7 @@ impl<S: Source> TokenCache<S> {
     }
 
     /// The entry of `key`, made if there is none.
-    fn entry(&self, key: &Key) -> Arc<Entry> {
+    pub(super) fn entry(&self, key: &Key) -> Arc<Entry> {
         let (account, scope) = (&key.account, key.scope());
         let found = self.inner.accounts.get(account).and_then(|scopes| scopes.get(&scope).cloned());
         found.unwrap_or_else(|| {

@@ -233,10 +233,19 @@ impl Entry {
 
     /// Takes everything away: the tokens that were served, those that were renewed and have not ended too. A mint that is under
     /// way will not be served.
-    pub fn retire(&self) -> impl Iterator<Item = Arc<CachedToken>> {
+    pub fn retire(&self) -> Vec<Arc<CachedToken>> {
         let mut state = self.state();
         state.retired = true;
-        self.token.swap(None).into_iter().chain(std::mem::take(&mut state.replaced))
+        let mut tokens = std::mem::take(&mut state.replaced);
+        tokens.extend(self.token.swap(None));
+        tokens
+    }
+
+    /// Remembers tokens that an entry before this one had.
+    pub fn remember(&self, tokens: Vec<Arc<CachedToken>>, now: OffsetDateTime) {
+        let mut state = self.state();
+        tokens.into_iter().for_each(|token| state.replace(Some(token)));
+        self.plan(&state, now);
     }
 
     /// Drops what has ended, and says what is to be done.
@@ -302,10 +311,11 @@ impl State {
 
     /// Keeps a token that is not served any more. Only the last ones: more are those of an installation that comes and goes.
     fn replace(&mut self, before: Option<Arc<CachedToken>>) {
+        let Some(before) = before else { return };
         if self.replaced.len() == MOST_REPLACED {
             self.replaced.remove(0);
         }
-        self.replaced.extend(before);
+        self.replaced.push(before);
     }
 
     /// No renewal for a while: longer with each failure in a row, and as long as GitHub says.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     cache::TokenCache,
     error::MintError,
-    key::{CachedToken, Key},
+    key::{CachedToken, Key, Scope},
     source::Source,
 };
 use crate::domain::{AccountId, InstallationId, RepoId, RepoName, Token};
@@ -63,10 +63,25 @@ impl<S: Source> TokenCache<S> {
 
     /// Forgets the tokens for a repository that an account no longer reaches.
     pub fn forget_repository(&self, account: &AccountId, repository: RepoId) {
+        self.begin_anew(account, |scope| scope.repository == repository);
+    }
+
+    /// Forgets what was minted for an account, and failures: what GitHub allows has changed. The tokens stay known, to be
+    /// ended with the account: some may be good for what is left.
+    pub fn forget_tokens(&self, account: &AccountId) {
+        self.begin_anew(account, |_| true);
+    }
+
+    /// Puts a new entry in the place of each, so that a mint which is under way, and may be from before, is not kept.
+    fn begin_anew(&self, account: &AccountId, which: impl Fn(&Scope) -> bool) {
         let now = self.now();
-        for (scope, entry) in self.entries(account) {
-            if scope.repository == repository {
-                entry.evict(now);
+        for (scope, entry) in self.entries(account).into_iter().filter(|(scope, _)| which(scope)) {
+            let (key, tokens) = (Key::of(account, scope), entry.retire());
+            // First what says no, as in a purge.
+            self.allow(scope.installation);
+            self.forget(&key, &entry);
+            if !tokens.is_empty() {
+                self.entry(&key).remember(tokens, now);
             }
         }
     }

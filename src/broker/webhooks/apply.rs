@@ -75,7 +75,7 @@ impl Broker {
         let taken = event.name == WebhookEventName::InstallationRepositories
             && event.action == REPOSITORIES_TAKEN;
         if now.status != ConnectionStatus::Active || taken {
-            self.inner.tokens.purge(&now.account);
+            self.inner.tokens.forget_tokens(&now.account);
             return Ok(());
         }
         self.inner.tokens.forgive_account(&now.account);
