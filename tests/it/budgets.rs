@@ -15,11 +15,11 @@ use crate::harness::{
 };
 
 /// A second tenant, with an organization, an installation and a repository of its own.
-const OTHER: &str = "tenant-beta";
-const OTHER_INSTALLATION: i64 = 4712;
+pub const OTHER: &str = "tenant-beta";
+pub const OTHER_INSTALLATION: i64 = 4712;
 
 /// Both of them, connected to a broker with this configuration.
-async fn world(change: impl Fn(&mut Config) + Send + Sync + 'static) -> World {
+pub async fn world(change: impl Fn(&mut Config) + Send + Sync + 'static) -> World {
     let mut world = World::configured(change).await;
     world
         .sim

@@ -23,6 +23,7 @@ mod configuration;
 mod connect;
 mod docs;
 mod engine;
+mod engine_contract;
 mod errors;
 mod flow_app_approval;
 mod flow_app_staging;
