@@ -50,10 +50,10 @@ impl MintError {
         matches!(self, Self::GitHub(error) if error.is_transient() || error.effect_unknown())
     }
 
-    /// True if it says something of tokens that were minted before: they are good for nothing any more. A new one that is not as
-    /// asked says nothing of them.
+    /// True if it says something of tokens that were minted before: they are good for nothing any more. That the App's key is
+    /// refused, or a new one is not as asked, says nothing of them.
     pub(super) fn is_of_those_before(&self) -> bool {
-        !self.is_transient() && !matches!(self, Self::NotAsAsked)
+        self.is_of_installation() || self.is_not_allowed()
     }
 
     /// True if a person at GitHub can allow it: in the settings of the installation.
