@@ -125,8 +125,8 @@ impl<S: Source> TokenCache<S> {
             self.inner.clock.sleep(wait).await;
             let now = self.now();
             if !entry.token().is_some_and(|old| old.lives(now, UNPROVEN_BEFORE)) {
-                debug!(account = %key.account, "a renewed token is served unproven: the one before it is about to end");
-                return Renewal::Unproven;
+                debug!(account = %key.account, "a renewed token is tried out no longer: the one before it is about to end, or gone");
+                break;
             }
             proof = self.inner.source.prove(key, token).await;
             if proof == Proof::Works {
