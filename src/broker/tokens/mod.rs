@@ -16,7 +16,7 @@
 //! * [`sweep`]: what is due. [`follow`]: what is told of accounts, and what their tokens do then.
 //! * [`source`], [`github`]: where tokens come from.
 //! * [`error`]: why there is no token.
-//! * [`sync`]: what schedules: tokio, and in tests one that tries out every order ([`model`]). [`simulation`]: days of failures, by a seed.
+//! * [`sync`]: what schedules: tokio, and in tests one that tries out every order (`model`). `simulation`: days of failures, by a seed.
 //!
 //! Nothing here is ever written to disk. Whoever asks has been authorized before: the cache decides nothing.
 
