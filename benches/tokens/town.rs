@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::{
     sync::oneshot,
     task::{JoinHandle, JoinSet},
+    time::timeout,
 };
 use tonic::transport::Channel;
 
@@ -51,6 +52,8 @@ pub const KEYS: usize = REPOSITORIES * WISHES.len();
 pub const STEP: Duration = Duration::from_secs(15);
 /// Least real time of a step, for requests to GitHub that nobody waits for: 15 s are 1,000 times as long.
 const PACE: Duration = Duration::from_millis(6);
+/// Real time without any answer, after which the calls that are left wait for the clock.
+const SILENCE: Duration = Duration::from_millis(200);
 /// All keys are of one installation here, and get their first token at once: the usual 180 leave it 90.
 const MINTS_PER_MINUTE: u32 = 10_000;
 /// Every key may be asked for.
@@ -67,7 +70,7 @@ pub struct Town {
     pub place: Place,
     clock: TestClock,
     broker: CredentialBrokerClient<Channel>,
-    calls: JoinSet<bool>,
+    calls: JoinSet<Option<String>>,
     /// The next key to be asked for.
     next: usize,
     stop: oneshot::Sender<()>,
@@ -80,6 +83,8 @@ pub struct Calls {
     pub all: usize,
     /// Those that got a token.
     pub served: usize,
+    /// How often which answer came to the others.
+    pub refused: BTreeMap<String, usize>,
 }
 
 impl Town {
@@ -135,7 +140,8 @@ impl Town {
         let calls = JoinSet::new();
         let mut town = Self { place, clock, broker, calls, next: 0, stop, running };
         town.ask(KEYS);
-        let first = town.settle().await?;
+        let mut first = Calls::default();
+        town.settle(&mut first).await?;
         if first.served == KEYS { Ok(town) } else { Err(format!("{first:?}").into()) }
     }
 
@@ -143,14 +149,20 @@ impl Town {
     pub async fn live(&mut self, time: Duration, turn: Duration) -> Result<Calls> {
         let steps = time.as_secs() / STEP.as_secs();
         let a_step = KEYS * STEP.as_secs() as usize / turn.as_secs() as usize;
+        let mut calls = Calls::default();
         for _ in 0..steps {
             let begin = Instant::now();
             self.place.sim.clock().advance(STEP);
             self.clock.advance(STEP);
             self.ask(a_step);
+            self.answered(&mut calls).await?;
             tokio::time::sleep(PACE.saturating_sub(begin.elapsed())).await;
         }
-        self.settle().await
+        self.settle(&mut calls).await?;
+        for (message, count) in &calls.refused {
+            println!("{count} times: {message}");
+        }
+        Ok(calls)
     }
 
     fn ask(&mut self, count: usize) {
@@ -164,24 +176,32 @@ impl Town {
                 ..Default::default()
             };
             let mut broker = self.broker.clone();
-            self.calls.spawn(async move { broker.get_repo_token(request).await.is_ok() });
+            self.calls.spawn(async move {
+                let refused = broker.get_repo_token(request).await.err()?;
+                Some(refused.message().to_owned())
+            });
         }
     }
 
-    /// Waits for the calls that were made. Those that wait for the clock get some more time.
-    async fn settle(&mut self) -> Result<Calls> {
-        let mut calls = Calls::default();
+    /// Waits for the calls that were made, and moves the clock on for those that wait for it.
+    async fn settle(&mut self, calls: &mut Calls) -> Result<()> {
         while !self.calls.is_empty() {
-            match tokio::time::timeout(Duration::from_secs(1), self.calls.join_next()).await {
-                Ok(Some(served)) => {
-                    calls.all += 1;
-                    calls.served += usize::from(served?);
-                }
-                Ok(None) => {}
-                Err(_) => self.clock.advance(STEP),
+            self.answered(calls).await?;
+            self.clock.advance(STEP);
+        }
+        Ok(())
+    }
+
+    /// Waits for the calls that were made, but for those that wait for the clock.
+    async fn answered(&mut self, calls: &mut Calls) -> Result<()> {
+        while let Ok(Some(refused)) = timeout(SILENCE, self.calls.join_next()).await {
+            calls.all += 1;
+            match refused? {
+                None => calls.served += 1,
+                Some(message) => *calls.refused.entry(message).or_default() += 1,
             }
         }
-        Ok(calls)
+        Ok(())
     }
 
     /// Mints since the town was founded, and those with it.
