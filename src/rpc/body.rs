@@ -1,13 +1,16 @@
-//! Bodies of a call, with what the door wants of them: the request's comes in time, and the answer's keeps its place.
+//! Bodies of a call, with what the door wants of them: the request's comes in time, and the answer's keeps its place. That of a
+//! refused call is thrown away.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use http_body::{Frame, SizeHint};
-use tokio::time::{Sleep, sleep_until};
+use http_body::{Body as _, Frame, SizeHint};
+use tokio::time::{Sleep, sleep_until, timeout};
 use tonic::{Status, body::Body, codegen::Bytes};
 use tracing::info;
 
@@ -26,6 +29,26 @@ pub(super) struct Incoming {
 
 /// So many bytes of each request are not counted: most requests are smaller, and all of them together take little.
 const UNCOUNTED: usize = 16 * 1024;
+
+/// What of a refused request is read at the most, and for how long: nearly all of them are there at once.
+const THROWN_AWAY: usize = 64 * 1024;
+const WAIT_FOR_IT: Duration = Duration::from_millis(250);
+
+/// Reads what a refused call sends, to nowhere. Left unread it would have to be reset, and of many resets HTTP/2 makes the end
+/// of the connection: with a flood of calls that are refused the good ones on it would be lost, too.
+pub(super) async fn throw_away(mut body: Body) {
+    let all = async {
+        let mut came = 0;
+        while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            came += frame.data_ref().map_or(0, Bytes::len);
+            if came > THROWN_AWAY {
+                return;
+            }
+        }
+    };
+    // Who is slower is reset.
+    drop(timeout(WAIT_FOR_IT, all).await);
+}
 
 impl Incoming {
     /// `body`, which fails when it has not come in time, or is more than there is room for.

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::{
     arrival::{Arrival, trace_id},
-    body::{Incoming, Placed},
+    body::{Incoming, Placed, throw_away},
     call::REQUEST_ID,
     deadline::Deadline,
     edge::loggable,
@@ -126,7 +126,10 @@ where
                     let answer = services.call(Request::from_parts(parts, body)).await?;
                     Ok(answer.map(|body| Placed::around(body, place)))
                 }
-                Err(status) => Ok(status.into_http()),
+                Err(status) => {
+                    throw_away(body).await;
+                    Ok(status.into_http())
+                }
             }
         })
     }

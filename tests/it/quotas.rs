@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use github_sim::{Effect, Fault, Gate};
 use tokio::task::JoinHandle;
 use tonic::{Code, Status};
@@ -79,6 +80,20 @@ async fn who_calls_too_often_is_told_when_to_come_back() {
     other.call("GetRepoToken", ACCOUNT, "").await.unwrap();
     world.advance(wait);
     one.call("GetRepoToken", ACCOUNT, "").await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_refused_calls_leaves_their_connection_as_it_is() {
+    const CALLS: usize = 2000;
+    let world = world("calls_per_second_per_caller = 1\nburst_per_caller = 2").await;
+    let one = world.workload("one").await;
+    let calls = join_all((0..CALLS).map(|_| one.call("GetRepoToken", ACCOUNT, ""))).await;
+    let refused: Vec<Status> = calls.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), CALLS - 2);
+    for refused in refused {
+        assert_reason(&refused, Code::ResourceExhausted, "QUOTA_EXCEEDED");
+    }
     world.finish().await;
 }
 
