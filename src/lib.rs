@@ -26,6 +26,7 @@
 //! * [`audit`]: who was given what.
 //! * [`metrics`]: what is counted.
 //! * [`domain`]: the words, as types.
+//! * [`json`]: lines of the log and of the audit, written in place.
 
 pub mod app;
 pub mod audit;
@@ -38,6 +39,7 @@ pub mod crypto;
 pub mod domain;
 pub mod github;
 pub mod http;
+mod json;
 pub mod metrics;
 pub mod proto;
 pub mod rpc;

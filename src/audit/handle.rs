@@ -34,7 +34,7 @@ pub enum Unwritten {
     TooLong(usize),
     /// The record has a time that RFC 3339 cannot say.
     #[error("a line of the audit cannot be made ({0}): report this as a bug")]
-    Unprintable(Arc<serde_json::Error>),
+    Unprintable(Arc<time::error::Format>),
     /// The thread is gone.
     #[error("the audit's thread has ended: restart ghbroker, and report this as a bug")]
     Stopped,

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use serde::{Serialize, Serializer};
-
 use super::Invalid;
 
 /// The permissions of a GitHub App that bear on a repository, in the order of their bits. From the schema
@@ -179,13 +177,6 @@ impl Permissions {
             .into_iter()
             .filter_map(|(name, level)| Some((name.parse().ok()?, level.parse().ok()?)))
             .fold(Self::NONE, |set, (permission, level)| set.with(permission, level))
-    }
-}
-
-/// GitHub's names and levels.
-impl Serialize for Permissions {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.iter().map(|(permission, level)| (permission.name(), level.name())))
     }
 }
 

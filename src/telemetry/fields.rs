@@ -12,8 +12,13 @@ use tracing_subscriber::{
     fmt::{FormatFields, FormattedFields, format::Writer},
 };
 
+use crate::json::Object;
+
 /// Writes fields as a JSON object, in place.
 pub(super) struct JsonFields;
+
+/// Most spans are shorter.
+const USUAL_LENGTH: usize = 256;
 
 impl<'writer> FormatFields<'writer> for JsonFields {
     fn format_fields<R: RecordFields>(
@@ -21,11 +26,9 @@ impl<'writer> FormatFields<'writer> for JsonFields {
         mut writer: Writer<'writer>,
         fields: R,
     ) -> fmt::Result {
-        writer.write_char('{')?;
-        let mut object = Object { writer: &mut writer, empty: true, outcome: Ok(()) };
+        let mut object = Fields(Object::with_capacity(USUAL_LENGTH));
         fields.record(&mut object);
-        object.outcome?;
-        writer.write_char('}')
+        writer.write_str(&object.0.finish())
     }
 
     fn add_fields(
@@ -45,72 +48,33 @@ impl<'writer> FormatFields<'writer> for JsonFields {
     }
 }
 
-/// An object that is being written.
-struct Object<'a, W> {
-    writer: &'a mut W,
-    empty: bool,
-    outcome: fmt::Result,
+/// The fields of a span as they are visited.
+struct Fields(Object);
+
+/// Names are words of the code.
+fn name(field: &Field) -> &str {
+    field.name().trim_start_matches("r#")
 }
 
-impl<W: Write> Object<'_, W> {
-    fn add(&mut self, field: &Field, value: impl FnOnce(&mut W) -> fmt::Result) {
-        let comma = if self.empty { "" } else { "," };
-        self.empty = false;
-        // Names are words of the code.
-        let name = field.name().trim_start_matches("r#");
-        self.outcome = self
-            .outcome
-            .and_then(|()| write!(self.writer, "{comma}\"{name}\":"))
-            .and_then(|()| value(self.writer));
-    }
-
-    fn add_text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
-        self.add(field, |writer| {
-            writer.write_char('"')?;
-            Escaped(writer).write_fmt(text)?;
-            writer.write_char('"')
-        });
-    }
-}
-
-impl<W: Write> Visit for Object<'_, W> {
+impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.add_text(field, format_args!("{value:?}"));
+        self.0.display(name(field), format_args!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add_text(field, format_args!("{value}"));
+        self.0.text(name(field), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, |writer| write!(writer, "{value}"));
+        self.0.json(name(field), format_args!("{value}"));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, |writer| write!(writer, "{value}"));
+        self.0.json(name(field), format_args!("{value}"));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, |writer| write!(writer, "{value}"));
-    }
-}
-
-/// Escapes what JSON wants to be escaped in a text.
-struct Escaped<'a, W>(&'a mut W);
-
-impl<W: Write> Write for Escaped<'_, W> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        while let Some(at) = rest.find(|c: char| c < ' ' || c == '"' || c == '\\') {
-            let (plain, special) = rest.split_at(at);
-            self.0.write_str(plain)?;
-            let mut special = special.chars();
-            if let Some(c) = special.next() {
-                write!(self.0, "\\u{:04x}", u32::from(c))?;
-            }
-            rest = special.as_str();
-        }
-        self.0.write_str(rest)
+        self.0.json(name(field), format_args!("{value}"));
     }
 }
 

@@ -20,7 +20,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             ],
         ),
         ("config", &["audit", "auth", "crypto", "domain", "github", "store"]),
-        ("telemetry", &["config"]),
+        ("telemetry", &["config", "json"]),
         ("rpc", &["audit", "auth", "broker", "domain", "proto", "telemetry"]),
         ("http", &["auth", "broker", "domain", "metrics", "telemetry"]),
         ("broker", &["audit", "crypto", "domain", "github", "metrics", "store"]),
@@ -28,9 +28,10 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("store", &["domain"]),
         ("crypto", &["domain"]),
         ("auth", &["domain"]),
-        ("audit", &["domain"]),
+        ("audit", &["domain", "json"]),
         ("metrics", &[]),
         ("domain", &[]),
+        ("json", &[]),
         ("proto", &[]),
     ])
 }
