@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-/// Messages that carry a secret: `proto.rs` writes their Debug by hand.
+/// Messages that carry a secret: `src/proto` writes their Debug by hand.
 const SECRET_MESSAGES: [&str; 7] = [
     ".ghbroker.v1.RegisterInstallationRequest",
     ".ghbroker.v1.SetPatRequest",
@@ -31,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .bytes(".ghbroker.v1.FileChange")
         .skip_debug(SECRET_MESSAGES)
+        .codec_path("super::Codec")
         .compile_fds(compiler.file_descriptor_set())?;
     // Fails the build here, not at run time, if a message of the list is renamed.
     let set =

@@ -6,7 +6,11 @@
     reason = "generated code; the comments are in the .proto files"
 )]
 
+mod codec;
+
 use std::fmt;
+
+use codec::Codec;
 
 tonic::include_proto!("ghbroker.v1");
 
