@@ -1,15 +1,19 @@
 //! The one place where lines are written: by the thread, or by a call itself.
 
 use std::{
-    io,
+    hint, io,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Instant,
 };
 
 use super::writer::{Line, Writer};
+
+/// Looks at a desk that is taken, before the line is left to the thread: some microseconds, as long as the write of a line takes. To
+/// be told by a thread takes longer than that, and all who come meanwhile have to wait in the same queue.
+const LOOKS: usize = 100;
 
 /// The writer, and how many lines wait for the thread.
 pub(super) struct Desk {
@@ -35,11 +39,22 @@ impl Desk {
         if self.queued.load(Ordering::Acquire) > 0 {
             return None;
         }
-        let mut writer = self.writer.try_lock().ok()?;
+        let mut writer = self.take()?;
         if !writer.device.is_prompt(text.len()) {
             return None;
         }
         Some(writer.write_one(text))
+    }
+
+    /// Takes the desk if it is free in a moment.
+    fn take(&self) -> Option<MutexGuard<'_, Writer>> {
+        for _ in 0..LOOKS {
+            if let Ok(writer) = self.writer.try_lock() {
+                return Some(writer);
+            }
+            hint::spin_loop();
+        }
+        None
     }
 
     /// Writes lines that came to the thread.
