@@ -119,7 +119,7 @@ impl Broker {
         method: Method,
         account: &AccountId,
     ) -> Result<Call, Error> {
-        trail.note(|record| record.account = Some(account.to_string()));
+        trail.note(|record| record.account = Some(account.as_str().to_owned()));
         let grant = self.inner.parts.policy.load().admit(caller, method, account);
         let grant = grant.ok_or_else(|| {
             trail.note(|record| record.decision = Some(Decision::Deny));

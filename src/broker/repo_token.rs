@@ -1,6 +1,6 @@
 //! The token for one repository, and the first look with it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 
@@ -26,7 +26,7 @@ pub(super) struct RepoToken {
     pub expires_at: Option<OffsetDateTime>,
     pub permissions: Permissions,
     /// See [`Token::hashed`].
-    pub hashed: String,
+    pub hashed: Arc<str>,
     /// Where it came from; none if it was there all the time.
     pub cache: Option<Cache>,
     /// The name that its repository has now, where it is known better than from the binding.
@@ -43,7 +43,7 @@ impl From<&UserToken> for RepoToken {
             token: user.token.clone(),
             expires_at: user.expires_at,
             permissions: Permissions::NONE,
-            hashed: user.token.hashed(),
+            hashed: user.token.hashed().into(),
             cache: None,
             repository: None,
             fresh: false,
@@ -55,7 +55,7 @@ impl From<&UserToken> for RepoToken {
 impl From<MintedToken> for RepoToken {
     fn from(minted: MintedToken) -> Self {
         Self {
-            hashed: minted.token.hashed(),
+            hashed: minted.token.hashed().into(),
             cache: Some(Cache::Miss),
             token: minted.token,
             expires_at: Some(minted.expires_at),
@@ -137,7 +137,7 @@ impl Broker {
                     token: vended.token.token.clone(),
                     expires_at: Some(vended.token.expires_at),
                     permissions: vended.token.permissions,
-                    hashed: vended.token.hash.to_string(),
+                    hashed: vended.token.hash.clone(),
                     cache: Some(vended.cache),
                     repository: vended.token.repository.clone(),
                     fresh,
@@ -200,7 +200,7 @@ impl Broker {
             // Somebody to whom it was handed out has revoked it: a new one works.
             Credential::App { .. } => self.inner.tokens.reject(access.account(), &refused.token),
             // Renewed meanwhile, maybe by another replica, or connected anew.
-            Credential::User(user) => user.token.hashed() != refused.hashed,
+            Credential::User(user) => *user.token.hashed() != *refused.hashed,
         };
         Ok(another.then_some(now))
     }

@@ -87,7 +87,7 @@ impl Broker {
         debug!(
             account = %call.account(), %repository, source = source.as_str(),
             permissions = %request.permissions, stale,
-            hashed_token = granted.hashed, "token found for a caller"
+            hashed_token = &*granted.hashed, "token found for a caller"
         );
         Ok(VendedToken {
             clone_url: self.github().clone_url(&repository),
@@ -104,7 +104,7 @@ impl Broker {
     /// GitHub itself says so.
     pub async fn reject_token(&self, call: &Call, token: &Token) -> Result<bool, Error> {
         let account = call.account();
-        call.trail.note(|record| record.hashed_token = Some(token.hashed()));
+        call.trail.note(|record| record.hashed_token = Some(token.hashed().into()));
         let dropped = self.inner.tokens.reject(account, token)
             || self.own_token_is_dead(account, token).await?;
         info!(%account, dropped, "a caller reports a rejected token");

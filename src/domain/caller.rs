@@ -1,6 +1,6 @@
 //! Who calls.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
 use super::{Invalid, SpiffeId};
 
@@ -100,6 +100,16 @@ impl Caller {
         };
         [Some(first), second].into_iter().flatten()
     }
+
+    /// As [`Display`](fmt::Display) writes it: most have one name, and nothing is copied.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Anonymous => Self::ANONYMOUS.into(),
+            Self::Workload(id) => id.as_str().into(),
+            Self::ServiceAccount(account) => account.as_str().into(),
+            Self::Both(id, account) => format!("{id}+{account}").into(),
+        }
+    }
 }
 
 impl FromStr for Caller {
@@ -126,11 +136,7 @@ impl FromStr for Caller {
 
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, name) in self.names().enumerate() {
-            let plus = if at == 0 { "" } else { "+" };
-            write!(f, "{plus}{name}")?;
-        }
-        Ok(())
+        f.write_str(&self.text())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Names and ids of repositories.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ impl RepositoryState {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RepoName {
-    full: Box<str>,
+    full: Arc<str>,
     slash: usize,
 }
 
@@ -90,7 +90,7 @@ impl TryFrom<String> for RepoName {
 
 impl From<RepoName> for String {
     fn from(name: RepoName) -> Self {
-        name.full.into()
+        name.full.as_ref().to_owned()
     }
 }
 

@@ -1,14 +1,15 @@
 //! Secrets in memory.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret, SecretString};
 
-/// A GitHub token of any kind and length. Wiped from memory on drop; `Debug` shows nothing of it, and there is no `Display`.
+/// A GitHub token of any kind and length. A clone is the same text, which is wiped from memory with the last of them; `Debug`
+/// shows nothing of it, and there is no `Display`.
 #[derive(Clone)]
-pub struct Token(SecretString);
+pub struct Token(Arc<SecretString>);
 
 /// How much of a token is shown to tell it from another: too little to help in guessing it.
 const FINGERPRINT_LENGTH: usize = 4;
@@ -16,7 +17,7 @@ const FINGERPRINT_LENGTH: usize = 4;
 impl Token {
     /// Takes over a token's text.
     pub fn new(text: String) -> Self {
-        Self(text.into())
+        Self(Arc::new(text.into()))
     }
 
     /// The token itself. Whoever calls this is responsible for where it goes.

@@ -184,7 +184,7 @@ impl GitHub {
     pub fn clone_url(&self, repo: &RepoName) -> String {
         // Nothing in a name of a repository has to be encoded.
         let base = self.inner.settings.web_url.as_str().trim_end_matches('/');
-        format!("{base}/{repo}.git")
+        [base, "/", repo.as_str(), ".git"].concat()
     }
 
     /// How far GitHub's clock is ahead of ours, as its last answers have it. GitHub's times (a token's end) are by that

@@ -77,7 +77,10 @@ impl Call {
         let work = Box::pin(work);
         let account = loggable(account);
         let (request_id, deadline) = (self.arrival.request_id, self.arrival.deadline);
-        let span = info_span!("call", rpc = %self.method, %request_id, caller = %self.arrival.caller, account);
+        let mut id = Uuid::encode_buffer();
+        let id = &*request_id.hyphenated().encode_lower(&mut id);
+        let (rpc, caller) = (self.method.name(), &*self.arrival.caller.text());
+        let span = info_span!("call", rpc, request_id = id, caller, account);
         let outcome = if self.method.changes() {
             // A task of its own: a caller who gives up does not stop a change half way, nor keep its end out of the audit.
             let task =

@@ -228,7 +228,7 @@ impl Broker {
     ) -> Result<T, Error> {
         let code = Code { code, verifier: None, redirect_uri: None };
         let tokens = self.github().exchange_code(code).await.map_err(not_exchanged)?;
-        call.trail.note(|record| record.hashed_token = Some(tokens.access.hashed()));
+        call.trail.note(|record| record.hashed_token = Some(tokens.access.hashed().into()));
         let asked = ask(&tokens.access).await;
         self.end_user_tokens(call.account(), &tokens.access, tokens.refresh.as_ref()).await;
         asked.map_err(refusal::cannot_ask)

@@ -36,7 +36,7 @@ impl Broker {
             })
             .await
             .map_err(not_exchanged)?;
-        call.trail.note(|record| record.hashed_token = Some(tokens.access.hashed()));
+        call.trail.note(|record| record.hashed_token = Some(tokens.access.hashed().into()));
         let account = call.account();
         let found = match self.github().user(&tokens.access).await {
             Ok(found) => found,

@@ -17,7 +17,7 @@ impl Broker {
     /// Checks a personal access token against GitHub and stores it, encrypted.
     pub async fn set_pat(&self, call: &Call, token: Token, kind: PatKind) -> Result<Pat, Error> {
         let account = call.account().clone();
-        call.trail.note(|record| record.hashed_token = Some(token.hashed()));
+        call.trail.note(|record| record.hashed_token = Some(token.hashed().into()));
         let user = self.github().user(&token).await.map_err(|error| match error.kind {
             Kind::Unauthorized | Kind::Forbidden | Kind::SsoRequired => Error::new(
                 Reason::CredentialRejected,

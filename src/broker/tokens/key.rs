@@ -1,6 +1,6 @@
 //! What a token is for, and the token.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 
@@ -53,7 +53,7 @@ pub struct CachedToken {
     /// The token.
     pub token: Token,
     /// Its hash, by which it is found again.
-    pub(in crate::broker) hash: Box<str>,
+    pub(in crate::broker) hash: Arc<str>,
     /// When GitHub stops accepting it, by GitHub's clock.
     pub expires_at: OffsetDateTime,
     /// What GitHub granted.

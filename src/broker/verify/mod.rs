@@ -102,7 +102,7 @@ impl Broker {
         call.trail.note(|record| credential.note(record));
         if let Credential::User(user) = &credential {
             // GitHub is shown it, whether it accepts it or not.
-            call.trail.note(|record| record.hashed_token = Some(user.token.hashed()));
+            call.trail.note(|record| record.hashed_token = Some(user.token.hashed().into()));
         }
         let binding = self.store().binding(account, request.repository.as_ref()).await?;
         // One that the caller may not use is to it as none.
