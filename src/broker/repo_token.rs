@@ -127,7 +127,7 @@ impl Broker {
         }
         match got {
             Ok(vended) => {
-                let fresh = vended.token.is_fresh(self.now());
+                let fresh = vended.token.is_fresh(self.inner.tokens.now());
                 if fresh && status != ConnectionStatus::Active {
                     // In a box, as is all that is seldom: it takes no room in every call.
                     let active = ConnectionStatus::Active;

@@ -1,6 +1,11 @@
 //! Time, injected: production reads the system's, tests move their own by hand.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use time::OffsetDateTime;
 
@@ -8,6 +13,12 @@ use time::OffsetDateTime;
 pub trait Clock: Send + Sync + 'static {
     /// The current time, UTC.
     fn now(&self) -> OffsetDateTime;
+
+    /// A time by which only differences count: nobody sets it, neither forward nor back. It may stand still while the machine
+    /// sleeps.
+    fn steady(&self) -> Duration {
+        (self.now() - OffsetDateTime::UNIX_EPOCH).unsigned_abs()
+    }
 
     /// Ends when `now` has advanced by `duration`.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -24,6 +35,11 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc()
+    }
+
+    fn steady(&self) -> Duration {
+        static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        BEGIN.elapsed()
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {

@@ -7,6 +7,7 @@ use futures_util::future::{Either, select};
 use time::OffsetDateTime;
 
 use super::{
+    clock::TokenClock,
     entry::{Entry, Joined, Minted, Outcome},
     error::MintError,
     key::{CachedToken, Key, LEAST_LIFE, Scope},
@@ -47,7 +48,7 @@ impl<S> Clone for TokenCache<S> {
 
 pub(super) struct Inner<S> {
     pub source: S,
-    pub clock: Arc<dyn Clock>,
+    pub clock: TokenClock,
     pub counted: metrics::Tokens,
     /// In two steps, so that what concerns one account looks at nothing of another's.
     pub accounts: DashMap<AccountId, HashMap<Scope, Arc<Entry>>>,
@@ -63,6 +64,7 @@ impl<S: Source> TokenCache<S> {
 
     /// An empty cache.
     pub fn counting(source: S, clock: Arc<dyn Clock>, counted: metrics::Tokens) -> Self {
+        let clock = TokenClock::new(clock);
         let (accounts, refused) = (DashMap::new(), DashMap::new());
         Self { inner: Arc::new(Inner { source, clock, counted, accounts, refused }) }
     }
@@ -213,7 +215,7 @@ impl<S: Source> TokenCache<S> {
     fn refusal(&self, id: InstallationId, now: OffsetDateTime) -> Option<Arc<MintError>> {
         let refused = self.inner.refused.get(&id)?;
         let (until, error) = refused.value();
-        error.answers(*until, now).then(|| error.clone())
+        (now < *until).then(|| error.clone())
     }
 
     /// Takes note that an installation is gone or suspended: all tokens of it are dead.
@@ -234,7 +236,7 @@ impl<S: Source> TokenCache<S> {
 
     /// Drops refusals that no longer answer for GitHub.
     pub(super) fn drop_old_refusals(&self, now: OffsetDateTime) {
-        self.inner.refused.retain(|_, (until, error)| error.answers(*until, now));
+        self.inner.refused.retain(|_, (until, _)| now < *until);
     }
 
     /// How many keys there are.
@@ -251,7 +253,8 @@ impl<S: Source> TokenCache<S> {
         token.is_some_and(|token| token.lives(self.now(), min_ttl))
     }
 
-    pub(super) fn now(&self) -> OffsetDateTime {
+    /// The time by which its tokens end.
+    pub(in crate::broker) fn now(&self) -> OffsetDateTime {
         self.inner.clock.now()
     }
 }

@@ -255,7 +255,7 @@ impl Entry {
             state.replace(self.token.swap(None));
         }
         state.replaced.retain(|token| now < token.surely_ended_at());
-        state.failed.take_if(|(until, error)| !error.answers(*until, now));
+        state.failed.take_if(|(until, _)| *until <= now);
         let token = self.token();
         if state.in_flight().is_some() {
             self.wake_at.store(now.unix_timestamp(), Ordering::Relaxed);
@@ -306,7 +306,7 @@ impl State {
     /// The last failure, while it answers in place of GitHub.
     fn failure(&self, now: OffsetDateTime) -> Option<Arc<MintError>> {
         let (until, error) = self.failed.as_ref()?;
-        error.answers(*until, now).then(|| error.clone())
+        (now < *until).then(|| error.clone())
     }
 
     /// Keeps a token that is not served any more. Only the last ones: more are those of an installation that comes and goes.

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
-
 use crate::{
     domain::Permissions,
     github::{self, Kind},
@@ -72,12 +70,6 @@ impl MintError {
             Self::GitHub(error) => error.retry_after,
             _ => None,
         }
-    }
-
-    /// Whether this failure, which came so that it answers until then, still answers in place of GitHub.
-    pub(super) fn answers(&self, until: OffsetDateTime, now: OffsetDateTime) -> bool {
-        // By a clock that was set back, it would for longer.
-        now < until && until - now <= self.answers_for()
     }
 
     /// How long this failure answers in place of GitHub.

@@ -46,7 +46,9 @@ impl<S: Source> TokenCache<S> {
         let source = &self.inner.source;
         let minted = source.mint(key, ahead).await?;
         let as_asked = in_scope(&minted, key);
-        let (now, offset) = (self.now(), source.clock_offset());
+        // GitHub's is ahead of the machine's clock by one, and ours by the other.
+        let offset = source.clock_offset().saturating_sub(self.inner.clock.ahead());
+        let now = self.now();
         let token = CachedToken::new(minted, now, offset, source.random());
         if as_asked && token.lives(now, LEAST_LIFE) {
             return Ok(Arc::new(token));

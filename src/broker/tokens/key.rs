@@ -60,11 +60,11 @@ pub struct CachedToken {
     pub permissions: Permissions,
     /// The name that the repository had when it was minted, if GitHub said it.
     pub repository: Option<RepoName>,
-    /// When it was minted, by the broker's clock.
+    /// When it was minted, by the [cache's clock](super::clock), as the two below.
     pub(super) minted_at: OffsetDateTime,
-    /// When GitHub stops accepting it, by the broker's clock, which may be off.
+    /// When GitHub stops accepting it.
     pub(super) ends_at: OffsetDateTime,
-    /// When to mint the next one, by the broker's clock.
+    /// When to mint the next one.
     pub(super) renew_at: OffsetDateTime,
 }
 
@@ -80,7 +80,7 @@ const FRESH_FOR: Duration = Duration::from_secs(10);
 pub(super) const LEAST_LIFE: Duration = Duration::from_secs(60);
 
 impl CachedToken {
-    /// A token that was minted just now; `offset` is how far GitHub's clock is ahead of the broker's, and `random` is in 0..1.
+    /// A token that was minted just now; `offset` is how far GitHub's clock is ahead of the cache's, and `random` is in 0..1.
     pub(super) fn new(
         minted: MintedToken,
         now: OffsetDateTime,

@@ -15,12 +15,13 @@
 //! * [`flight`]: minting, as a task of its own; renewing, while the old token serves.
 //! * [`sweep`]: what is due. [`follow`]: what is told of accounts, and what their tokens do then.
 //! * [`source`], [`github`]: where tokens come from.
-//! * [`error`]: why there is no token.
+//! * [`error`]: why there is no token. [`clock`]: the time, which does not go back.
 //! * [`sync`]: what schedules: tokio, and in tests one that tries out every order (`model`). `simulation`: days of failures, by a seed.
 //!
 //! Nothing here is ever written to disk. Whoever asks has been authorized before: the cache decides nothing.
 
 mod cache;
+mod clock;
 mod entry;
 mod error;
 mod flight;

@@ -112,6 +112,10 @@ async fn day(seed: u64, weather: Weather) -> Fake {
         let fake = fake.clone();
         async move { fake.change_the_weather().await }
     });
+    tasks.spawn({
+        let fake = fake.clone();
+        async move { fake.set_the_clock().await }
+    });
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();
     }

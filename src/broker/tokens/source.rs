@@ -20,7 +20,7 @@ pub trait Source: Clone + Send + Sync + 'static {
     /// Ends a token before its time.
     fn end(&self, token: &Token) -> impl Future<Output = Result<(), github::Error>> + Send;
 
-    /// How far the source's clock is ahead of the broker's.
+    /// How far the source's clock is ahead of the machine's.
     fn clock_offset(&self) -> time::Duration;
 
     /// A number in 0..1, by which renewals are spread.

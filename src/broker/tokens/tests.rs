@@ -37,6 +37,7 @@ struct Hub {
 /// What becomes of mints.
 #[derive(Clone, Copy)]
 enum Trouble {
+    None,
     /// Renewals are put off after a while.
     GiveWay,
     /// Renewals get tokens that have ended.
@@ -48,6 +49,10 @@ enum Trouble {
 impl Clock for Hub {
     fn now(&self) -> OffsetDateTime {
         BEGIN + self.began.elapsed() - time::Duration::seconds(self.back.load(Ordering::Relaxed))
+    }
+
+    fn steady(&self) -> Duration {
+        self.began.elapsed()
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -145,5 +150,23 @@ async fn a_refusal_answers_no_longer_because_the_clock_is_set_back() {
     }
     assert_eq!(hub.minted.load(Ordering::Relaxed), 1);
     hub.back.store(3600, Ordering::Relaxed);
+    advance(MINUTE / 2).await;
     assert_eq!(text(&cache.get(&key, MIN_TTL).await.unwrap()), "ghs_2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_token_serves_beyond_its_end_because_the_clock_is_set_back() {
+    let (cache, key, hub) = begin(Trouble::None);
+    cache.get(&key, MIN_TTL).await.unwrap();
+    advance(40 * MINUTE).await;
+    hub.back.store(50 * 60, Ordering::Relaxed);
+    advance(10 * MINUTE).await;
+    let vended = cache.get(&key, MIN_TTL).await.unwrap();
+    assert_eq!((text(&vended), vended.cache), ("ghs_1", Cache::Hit), "it has ten minutes left");
+    advance(6 * MINUTE).await;
+    assert_eq!(text(&cache.get(&key, MIN_TTL).await.unwrap()), "ghs_2");
+    // The new one lives for its hour, by whichever clock.
+    advance(54 * MINUTE).await;
+    let vended = cache.get(&key, MIN_TTL).await.unwrap();
+    assert_eq!((text(&vended), vended.cache), ("ghs_2", Cache::Hit));
 }

@@ -17,4 +17,4 @@ mod sync;
 
 pub use cache::TokenCache;
 
-use super::super::{error, key, source};
+use super::super::{clock, error, key, source};

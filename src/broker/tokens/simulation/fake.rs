@@ -28,6 +28,9 @@ const LIFE: Duration = Duration::from_secs(3600);
 /// Furthest that the machine's clock is off.
 const SKEW_SECONDS: i64 = 600;
 
+/// Furthest that it is set forward or back at once.
+const STEP_SECONDS: i64 = 1800;
+
 /// How bad it gets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Weather {
@@ -69,6 +72,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     trouble: Option<Trouble>,
+    /// How far the machine's clock was set forward in all.
+    stepped: time::Duration,
     tokens: HashMap<String, Minted>,
     /// Draws so far, by what is drawn for.
     draws: HashMap<u64, u64>,
@@ -129,6 +134,17 @@ impl Fake {
                 _ => drop(self.state().closed.remove(&installation)),
             }
             sleep(Duration::from_secs(dice.random_range(30..2400))).await;
+        }
+    }
+
+    /// Somebody sets the machine's clock, until two hours before the end: what is minted after that is known at the end, whatever
+    /// a clock that was set forward had the broker believe.
+    pub async fn set_the_clock(&self) {
+        while self.is_foul() && self.0.began.elapsed() + 2 * LIFE < self.0.lasts {
+            let mut dice = self.dice("clock");
+            let step = time::Duration::seconds(dice.random_range(-STEP_SECONDS..=STEP_SECONDS));
+            self.state().stepped += step;
+            sleep(Duration::from_secs(dice.random_range(60..3000))).await;
         }
     }
 
@@ -215,6 +231,11 @@ impl Fake {
     /// The time at GitHub.
     fn time(&self) -> OffsetDateTime {
         BEGIN + self.0.began.elapsed()
+    }
+
+    /// How far the machine's clock is ahead.
+    fn wrong_by(&self) -> time::Duration {
+        self.0.skew + self.state().stepped
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -344,7 +365,7 @@ impl Source for Fake {
         if lie {
             time::Duration::hours(self.dice("lie").random_range(-2..=2))
         } else {
-            -self.0.skew
+            -self.wrong_by()
         }
     }
 
@@ -355,7 +376,11 @@ impl Source for Fake {
 
 impl Clock for Fake {
     fn now(&self) -> OffsetDateTime {
-        self.time() + self.0.skew
+        self.time() + self.wrong_by()
+    }
+
+    fn steady(&self) -> Duration {
+        self.0.began.elapsed()
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
