@@ -25,6 +25,9 @@ impl Broker {
             let polled = self.inner.parts.clock.sleep(POLL_EVERY);
             match self.store().heed_changes(&mut heeded, self.now()).await {
                 Ok(mut accounts) => {
+                    if !accounts.is_empty() {
+                        self.inner.tokens.look_again();
+                    }
                     accounts.retain(|account| self.inner.tokens.knows(account));
                     if !accounts.is_empty() {
                         // Beside this: GitHub may take its time, and the next change may not.

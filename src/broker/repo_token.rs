@@ -10,7 +10,7 @@ use super::{
     credential::{Credential, UserToken},
     error::{Error, Reason},
     refusal::{self, ReadOnly},
-    tokens::{Key, MintError},
+    tokens::{Key, MintError, Vended},
 };
 use crate::{
     audit::{Cache, Record},
@@ -116,13 +116,13 @@ impl Broker {
             repository: access.binding.repository_id,
             permissions,
         };
-        let mut got = self.inner.tokens.get(&key, min_ttl).await;
+        let mut got = self.cached_or_new(&key, min_ttl).await;
         if matches!(&got, Err(error) if matches!(**error, MintError::GivenUp)) {
             // The account was registered anew or disconnected while it waited: what it has now counts.
             let now = Box::pin(self.access(&access.call, Some(&access.binding.repository))).await?;
             if let Credential::App { id, .. } = now.credential {
                 key.installation = id;
-                got = self.inner.tokens.get(&key, min_ttl).await;
+                got = self.cached_or_new(&key, min_ttl).await;
             }
         }
         match got {
@@ -151,6 +151,25 @@ impl Broker {
                 Err(why.caused_by(error))
             }
         }
+    }
+
+    /// A token that is cached, or a new one if the account still has its installation. It may have been disconnected since the
+    /// call was let in, and a mint that begins after its tokens were ended is as much given up as one that was under way.
+    async fn cached_or_new(&self, key: &Key, min_ttl: Duration) -> Result<Vended, Arc<MintError>> {
+        let tokens = &self.inner.tokens;
+        if let Some(hit) = tokens.hit(key, min_ttl) {
+            return Ok(hit);
+        }
+        Box::pin(async move {
+            let taken = tokens.taken();
+            let view = self.store().view(&key.account, self.now()).await;
+            // Where it cannot be read, who looks next says why.
+            match view.ok().and_then(|view| view.installation) {
+                Some((id, _)) if id == key.installation => tokens.fetch(key, min_ttl, taken).await,
+                _ => Err(Arc::new(MintError::GivenUp)),
+            }
+        })
+        .await
     }
 
     /// The token and the repository to work on, once GitHub has taken the token and shown the repository.

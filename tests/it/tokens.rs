@@ -13,6 +13,7 @@ use crate::harness::{
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
+const REVOKE: &str = "DELETE /installation/token";
 
 fn request(permissions: &[(&str, &str)], min_ttl: Option<Duration>) -> GetRepoTokenRequest {
     GetRepoTokenRequest {
@@ -279,6 +280,25 @@ async fn who_waits_while_the_account_is_registered_anew_gets_a_token_of_what_it_
     let token = waiting.await.unwrap().unwrap().into_inner().token;
     assert!(world.sim.accepts(&token));
     assert_eq!(default(&world).await.token, token, "it is the one that is kept");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn who_waits_while_the_account_is_disconnected_gets_nothing() {
+    let world = World::connected().await;
+    let mints = world.sim.count(MINT);
+    let gate = Gate::new();
+    world.sim.fault(Fault::once(MINT, Effect::Hold(gate.clone())));
+    let mut client = world.broker.clone();
+    let waiting = tokio::spawn(async move { client.get_repo_token(request(&[], None)).await });
+    gate.arrived(1).await;
+    let gone = proto::DisconnectRequest { account: ACCOUNT.into() };
+    assert!(world.disconnect(gone).await.unwrap().disconnected);
+    let ended = world.sim.count(REVOKE);
+    gate.open();
+    assert_reason(&waiting.await.unwrap().unwrap_err(), Code::NotFound, "ACCOUNT_NOT_CONNECTED");
+    world.until(async || (world.sim.count(REVOKE) == ended + 1).then_some(())).await;
+    assert_eq!(mints_since(&world, mints), 1, "nothing else is minted");
     world.finish().await;
 }
 

@@ -1,6 +1,14 @@
 //! All keys of one App on one host, by account. The warm path.
 
-use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use dashmap::DashMap;
 use futures_util::future::{Either, select};
@@ -54,6 +62,8 @@ pub(super) struct Inner<S> {
     pub accounts: DashMap<AccountId, HashMap<Scope, Arc<Entry>>>,
     /// Installations that GitHub does not mint for, and until when it is not asked again.
     refused: DashMap<InstallationId, (OffsetDateTime, Arc<MintError>)>,
+    /// How often tokens were taken away from anybody.
+    taken: AtomicU64,
 }
 
 impl<S: Source> TokenCache<S> {
@@ -66,7 +76,8 @@ impl<S: Source> TokenCache<S> {
     pub fn counting(source: S, clock: Arc<dyn Clock>, counted: metrics::Tokens) -> Self {
         let clock = TokenClock::new(clock);
         let (accounts, refused) = (DashMap::new(), DashMap::new());
-        Self { inner: Arc::new(Inner { source, clock, counted, accounts, refused }) }
+        let taken = AtomicU64::new(0);
+        Self { inner: Arc::new(Inner { source, clock, counted, accounts, refused, taken }) }
     }
 
     /// What is counted of its tokens.
@@ -79,13 +90,40 @@ impl<S: Source> TokenCache<S> {
     /// Waits for GitHub only when none is cached. When GitHub then fails for a passing reason, or takes long, a cached token
     /// with less life is handed out, marked stale.
     pub async fn get(&self, key: &Key, min_ttl: Duration) -> Result<Vended, Arc<MintError>> {
-        let now = self.now();
-        let cached = self.cached(key, now);
-        if let Some(token) = cached.as_ref().filter(|token| token.lives(now, min_ttl)) {
-            self.inner.counted.found(Found::Hit);
-            return Ok(Vended { token: token.clone(), cache: Cache::Hit });
+        match self.hit(key, min_ttl) {
+            Some(hit) => Ok(hit),
+            None => self.fetch(key, min_ttl, self.taken()).await,
         }
-        let vended = self.get_by_waiting(key, min_ttl, cached, now).await;
+    }
+
+    /// The token that is cached for `key`, if it has at least `min_ttl` of life left.
+    pub fn hit(&self, key: &Key, min_ttl: Duration) -> Option<Vended> {
+        let now = self.now();
+        let token = self.cached(key, now).filter(|token| token.lives(now, min_ttl))?;
+        self.inner.counted.found(Found::Hit);
+        Some(Vended { token, cache: Cache::Hit })
+    }
+
+    /// How often tokens were taken away from anybody so far. Whoever looks whether an account may have a token notes it before
+    /// the look.
+    pub fn taken(&self) -> u64 {
+        self.inner.taken.load(Ordering::Relaxed)
+    }
+
+    /// From now on nothing is minted for who has looked before.
+    pub(in crate::broker) fn look_again(&self) {
+        self.inner.taken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A token for `key` where there was no [`hit`](Self::hit), for an account that had its installation after tokens were
+    /// [`taken`](Self::taken) away so often. Where some were since, that may have been this account's: the mint is given up.
+    pub async fn fetch(
+        &self,
+        key: &Key,
+        min_ttl: Duration,
+        taken: u64,
+    ) -> Result<Vended, Arc<MintError>> {
+        let vended = self.get_by_waiting(key, min_ttl, taken).await;
         self.inner.counted.found(match vended.as_ref().map(|vended| vended.cache) {
             Ok(Cache::Hit) => Found::Hit,
             Ok(Cache::Miss) => Found::Miss,
@@ -100,14 +138,14 @@ impl<S: Source> TokenCache<S> {
         &self,
         key: &Key,
         min_ttl: Duration,
-        cached: Option<Arc<CachedToken>>,
-        now: OffsetDateTime,
+        taken: u64,
     ) -> Result<Vended, Arc<MintError>> {
-        let fallback = cached.is_some_and(|token| token.lives(now, LEAST_LIFE));
+        let now = self.now();
+        let fallback = self.cached(key, now).is_some_and(|token| token.lives(now, LEAST_LIFE));
         let minted = if fallback {
-            Box::pin(self.wait_a_little(key, min_ttl)).await
+            Box::pin(self.wait_a_little(key, min_ttl, taken)).await
         } else {
-            Some(Box::pin(self.wait(key, min_ttl)).await)
+            Some(Box::pin(self.wait(key, min_ttl, taken)).await)
         };
         let error = match minted {
             Some(Ok(token)) => {
@@ -135,7 +173,7 @@ impl<S: Source> TokenCache<S> {
     }
 
     /// Waits for the mint that is under way for `key`, or for a new one.
-    async fn wait(&self, key: &Key, min_ttl: Duration) -> Minted {
+    async fn wait(&self, key: &Key, min_ttl: Duration, taken: u64) -> Minted {
         let mut again = false;
         loop {
             let now = self.now();
@@ -143,6 +181,10 @@ impl<S: Source> TokenCache<S> {
                 return Err(error);
             }
             let entry = self.entry(key);
+            // Only now that it is in the map: whoever takes tokens away from here on finds it there.
+            if self.taken() != taken {
+                return Err(Arc::new(MintError::GivenUp));
+            }
             match entry.join(now, min_ttl) {
                 Joined::Has(token) => return Ok(token),
                 Joined::Waits(outcome) => match landed(outcome).await {
@@ -160,8 +202,9 @@ impl<S: Source> TokenCache<S> {
         }
     }
 
-    async fn wait_a_little(&self, key: &Key, min_ttl: Duration) -> Option<Minted> {
-        let (wait, patience) = (pin!(self.wait(key, min_ttl)), self.inner.clock.sleep(PATIENCE));
+    async fn wait_a_little(&self, key: &Key, min_ttl: Duration, taken: u64) -> Option<Minted> {
+        let (wait, patience) =
+            (pin!(self.wait(key, min_ttl, taken)), self.inner.clock.sleep(PATIENCE));
         match select(wait, patience).await {
             Either::Left((minted, _)) => Some(minted),
             Either::Right(_) => None,

@@ -28,7 +28,7 @@ pub enum MintError {
     /// GitHub answered with another token than the one asked for: for more, for less, or at its end. It is not used.
     #[error("GitHub minted another token than the one asked for")]
     NotAsAsked,
-    /// The account was disconnected meanwhile, or the task was lost.
+    /// The account was disconnected meanwhile, or just before, or the task was lost.
     #[error("the mint was given up")]
     GivenUp,
 }

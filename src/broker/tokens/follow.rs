@@ -74,6 +74,7 @@ impl<S: Source> TokenCache<S> {
 
     /// Puts a new entry in the place of each, so that a mint which is under way, and may be from before, is not kept.
     fn begin_anew(&self, account: &AccountId, which: impl Fn(&Scope) -> bool) {
+        self.look_again();
         let now = self.now();
         for (scope, entry) in self.entries(account).into_iter().filter(|(scope, _)| which(scope)) {
             let (key, tokens) = (Key::of(account, scope), entry.retire());
@@ -89,6 +90,8 @@ impl<S: Source> TokenCache<S> {
     /// Forgets everything of an account, failures too, and gives back the tokens that were cached, those that were renewed
     /// and have not ended too. A mint that is under way is not kept.
     pub fn purge(&self, account: &AccountId) -> Vec<Arc<CachedToken>> {
+        // Before they go: whoever then finds nothing knows that something was.
+        self.look_again();
         let Some((_, scopes)) = self.inner.accounts.remove(account) else { return Vec::new() };
         // First what says no, then what says yes: whoever asks in between asks GitHub.
         scopes.keys().for_each(|scope| self.allow(scope.installation));

@@ -15,7 +15,7 @@ use tokio::time::{Instant, advance, sleep};
 use super::*;
 use crate::{
     audit::Cache,
-    domain::{Clock, InstallationId, Level, Permission, Permissions, RepoId, Token},
+    domain::{AccountId, Clock, InstallationId, Level, Permission, Permissions, RepoId, Token},
     github::{self, Kind, MintedToken},
 };
 
@@ -169,4 +169,22 @@ async fn no_token_serves_beyond_its_end_because_the_clock_is_set_back() {
     advance(54 * MINUTE).await;
     let vended = cache.get(&key, MIN_TTL).await.unwrap();
     assert_eq!((text(&vended), vended.cache), ("ghs_2", Cache::Hit));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_let_in_before_the_tokens_were_taken_away_begins_no_mint_after() {
+    let (cache, key, hub) = begin(Trouble::None);
+    let takings = [TokenCache::purge, |cache: &TokenCache<Hub>, account: &AccountId| {
+        cache.forget_tokens(account);
+        Vec::new()
+    }];
+    for take in takings {
+        let seen = cache.taken();
+        assert!(take(&cache, &key.account).is_empty());
+        let late = cache.fetch(&key, MIN_TTL, seen).await;
+        assert!(matches!(*late.unwrap_err(), MintError::GivenUp));
+    }
+    assert_eq!(hub.minted.load(Ordering::Relaxed), 0);
+    let vended = cache.fetch(&key, MIN_TTL, cache.taken()).await.unwrap();
+    assert_eq!(vended.cache, Cache::Miss);
 }

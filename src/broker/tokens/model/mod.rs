@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -32,6 +32,7 @@ use crate::{
 
 const NOW: OffsetDateTime = datetime!(2026-11-20 12:00:00 UTC);
 const READ: Permissions = Permissions::NONE.with(Permission::METADATA, Level::Read);
+const MIN_TTL: Duration = Duration::from_secs(300);
 /// Orders that are tried out in each test, by each of two ways of choosing them.
 const ORDERS: usize = 600;
 /// Bugs that are found have few places where the order matters.
@@ -148,7 +149,7 @@ impl World {
     }
 
     async fn get(&self) -> Result<(String, Cache), Arc<MintError>> {
-        let vended = self.cache.get(&self.key, Duration::from_secs(300)).await?;
+        let vended = self.cache.get(&self.key, MIN_TTL).await?;
         assert!(vended.token.expires_at > self.clock.now(), "an expired token was served");
         Ok((vended.token.token.expose().to_owned(), vended.cache))
     }
@@ -355,5 +356,34 @@ fn a_reported_token_is_replaced_once_and_never_served_again() {
         world.settle().await;
         assert_eq!(world.mint.0.most_in_flight.load(Ordering::Relaxed), 1);
         assert_eq!(world.mints(), 2);
+    });
+}
+
+#[test]
+fn an_account_that_is_disconnected_leaves_no_token_to_whoever_was_let_in_before() {
+    in_every_order(|| async {
+        let world = World::new(false, Proof::Works);
+        let connected = Arc::new(AtomicBool::new(true));
+        let calls = (0..2).map(|_| {
+            let (world, connected) = (world.clone(), connected.clone());
+            spawn(async move {
+                let seen = world.cache.taken();
+                yield_now().await;
+                let is_let_in = connected.load(Ordering::SeqCst);
+                yield_now().await;
+                if is_let_in {
+                    drop(world.cache.fetch(&world.key, MIN_TTL, seen).await);
+                }
+            })
+        });
+        let calls: Vec<_> = calls.collect();
+        connected.store(false, Ordering::SeqCst);
+        yield_now().await;
+        let purged = world.cache.purge(&world.key.account);
+        join_all(calls).await;
+        world.settle().await;
+        let left = world.cache.purge_all();
+        assert!(left.iter().all(|(_, tokens)| tokens.is_empty()), "a token is left");
+        world.none_is_lost(purged);
     });
 }
