@@ -1,9 +1,9 @@
 //! What a refusal tells about a credential is remembered with it, so that GetConnection shows it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
-use tracing::{info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::{
     Broker,
@@ -23,6 +23,57 @@ use crate::{
 pub(super) const RENAME_EVERY: Duration = Duration::from_secs(60);
 
 impl Broker {
+    /// Says why there is no installation token for the repository of `access`.
+    pub(super) async fn no_repo_token(
+        &self,
+        access: &Access,
+        id: InstallationId,
+        error: &Arc<MintError>,
+    ) -> Error {
+        let context = access.context();
+        match self.moved_to(&access.binding, id, error).await {
+            Some(now) => refusal::moved_away(context.repository, &now),
+            None => self.no_token(access.account(), id, Some(&context), error).await,
+        }
+    }
+
+    /// The name that a repository has now which the installation does not reach, if it is another one than the bound one.
+    async fn moved_to(
+        &self,
+        binding: &Arc<Binding>,
+        id: InstallationId,
+        error: &Arc<MintError>,
+    ) -> Option<RepoName> {
+        let MintError::NotAccessible { .. } = **error else { return None };
+        let (broker, binding, error) = (self.clone(), binding.clone(), error.clone());
+        let look = async move {
+            let MintError::NotAccessible { moved, .. } = &*error else { return None };
+            moved.get_or_init(|| broker.look_for(&binding, id)).await.clone()
+        };
+        // A task of its own: a caller who gives up does not make the next one ask anew.
+        tokio::spawn(look.in_current_span()).await.ok().flatten()
+    }
+
+    /// Looks where GitHub leads by the bound name: with a token that the installation still has, which sees all that is public,
+    /// or with none. To a private repository that no installation of the account reaches GitHub leads nobody.
+    async fn look_for(&self, binding: &Binding, id: InstallationId) -> Option<RepoName> {
+        let (github, name) = (self.github(), &binding.repository);
+        let found = match self.inner.tokens.any_of(&binding.account, id) {
+            Some(token) => github.repository(&token, name).await,
+            None => github.public_repository(name).await,
+        };
+        match found {
+            Ok(found) => {
+                let same = found.id == binding.repository_id;
+                (same && found.name != *name).then_some(found.name)
+            }
+            Err(error) => {
+                debug!(account = %binding.account, %error, "where a repository is now could not be seen");
+                None
+            }
+        }
+    }
+
     /// Says why there is no installation token; without a context for one of the whole installation.
     pub(super) async fn no_token(
         &self,
@@ -36,7 +87,7 @@ impl Broker {
             MintError::NotGranted { missing, .. } => {
                 return Error::permission_not_granted(*missing);
             }
-            MintError::NotAccessible(_) => {
+            MintError::NotAccessible { .. } => {
                 return context.map_or_else(Error::unavailable, Context::not_accessible);
             }
             MintError::GivenUp => return Error::unavailable(),

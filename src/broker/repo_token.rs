@@ -145,9 +145,7 @@ impl Broker {
                 })
             }
             Err(error) => {
-                let id = key.installation;
-                let context = access.context();
-                let why = Box::pin(self.no_token(account, id, Some(&context), &error)).await;
+                let why = Box::pin(self.no_repo_token(access, key.installation, &error)).await;
                 Err(why.caused_by(error))
             }
         }

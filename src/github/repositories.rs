@@ -119,8 +119,17 @@ impl GitHub {
 
     /// A repository, also by a name that it had before. `NotFound`: it does not exist, or not for this token.
     pub async fn repository(&self, token: &Token, repo: &RepoName) -> Result<Repository> {
+        self.read_repository(Some(token), repo).await
+    }
+
+    /// The same without any credential, as everybody sees it. GitHub takes 60 such requests an hour from one address.
+    pub async fn public_repository(&self, repo: &RepoName) -> Result<Repository> {
+        self.read_repository(None, repo).await
+    }
+
+    async fn read_repository(&self, token: Option<&Token>, repo: &RepoName) -> Result<Repository> {
         let call = Call::get("/repos/{owner}/{repo}", self.repo_route(repo, [])).following();
-        let json: RepositoryJson = self.send(&call, Some(token)).await?.read()?;
+        let json: RepositoryJson = self.send(&call, token).await?.read()?;
         Ok(json.of(repo))
     }
 }

@@ -1,8 +1,10 @@
 //! What GitHub refuses: each refusal is named, says what to do, changes nothing, and was foretold where that can be.
 //!
 //! * [`rules`]: every rule, by both ways of committing, by App and by token.
+//! * [`moved`]: repositories that are where the installation does not reach them.
 //! * [`others`]: workflow files, scopes, and repositories that nobody can write to.
 
+mod moved;
 mod others;
 mod rules;
 

@@ -11,7 +11,7 @@ mod rules;
 pub(super) use credential::{
     CONNECT_AGAIN, gone, of_account, owner_suspended, suspended, user_suspended,
 };
-pub(super) use repository::{ReadOnly, branch_missing, moved, read_only};
+pub(super) use repository::{ReadOnly, branch_missing, moved, moved_away, read_only};
 pub(super) use rules::remedy;
 
 use credential::{rejected, suspended_as};

@@ -9,7 +9,10 @@ use crate::{
 impl Context<'_> {
     pub fn not_accessible(&self) -> Error {
         let how = match self.source {
-            CredentialSource::AppInstallation => "add it to the App's installation on GitHub",
+            CredentialSource::AppInstallation => {
+                "add it to the App's installation on GitHub; if it was transferred, install the App at its new owner, connect \
+                 that installation, and call ConfigureRepo with the new name"
+            }
             CredentialSource::OAuthUser => {
                 "the user who authorized needs access, and the App has to be installed there"
             }
@@ -89,6 +92,16 @@ pub(in crate::broker) fn moved(repository: &RepoName, now: Option<&RepoName>) ->
         Some(now) => error.with("repository", now),
         None => error,
     }
+}
+
+/// The error of a repository that the App's installation does not reach where it is now.
+pub(in crate::broker) fn moved_away(repository: &RepoName, now: &RepoName) -> Error {
+    let mut error = moved(repository, Some(now));
+    error.message = format!(
+        "{repository} is {now} now, which the App's installation does not reach; add it there, or install the App at its new \
+         owner and connect that installation, and call ConfigureRepo with the new name"
+    );
+    error
 }
 
 /// The error of a branch that has to be there.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     error::MintError,
-    key::CachedToken,
+    key::{CachedToken, LEAST_LIFE},
     sync::{Mutex, MutexGuard},
 };
 use crate::domain::RepoName;
@@ -209,6 +209,13 @@ impl Entry {
         let mut state = self.state();
         state.replace(self.token.swap(None));
         self.plan(&state, now);
+    }
+
+    /// A token that lives, also one that was replaced: not to be handed out.
+    pub fn any_token(&self, now: OffsetDateTime) -> Option<Arc<CachedToken>> {
+        let state = self.state();
+        let mut latest_first = self.token().into_iter().chain(state.replaced.iter().rev().cloned());
+        latest_first.find(|token| token.lives(now, LEAST_LIFE))
     }
 
     /// Takes over the name that the token's repository has now.

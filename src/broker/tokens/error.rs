@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
+
 use crate::{
-    domain::Permissions,
+    domain::{Permissions, RepoName},
     github::{self, Kind},
 };
 
@@ -24,7 +26,14 @@ pub enum MintError {
     },
     /// The installation grants the permissions, so that it is the repository that it does not reach.
     #[error("the installation does not reach the repository")]
-    NotAccessible(#[source] github::Error),
+    NotAccessible {
+        /// What GitHub said.
+        #[source]
+        refused: github::Error,
+        /// The name that the repository has now, if it is known to have another one: looked for once, by the first who is told
+        /// of this failure, for all who are.
+        moved: Box<OnceCell<Option<RepoName>>>,
+    },
     /// GitHub answered with another token than the one asked for: for more, for less, or at its end. It is not used.
     #[error("GitHub minted another token than the one asked for")]
     NotAsAsked,
@@ -38,7 +47,7 @@ impl MintError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::GitHub(error) => error.is_transient() || error.effect_unknown(),
-            Self::NotGranted { .. } | Self::NotAccessible(_) | Self::NotAsAsked => false,
+            Self::NotGranted { .. } | Self::NotAccessible { .. } | Self::NotAsAsked => false,
             Self::GivenUp => true,
         }
     }
@@ -56,7 +65,7 @@ impl MintError {
 
     /// True if a person at GitHub can allow it: in the settings of the installation.
     pub(super) fn is_not_allowed(&self) -> bool {
-        matches!(self, Self::NotGranted { .. } | Self::NotAccessible(_))
+        matches!(self, Self::NotGranted { .. } | Self::NotAccessible { .. })
     }
 
     /// True if GitHub mints nothing at all for this installation: it is gone or suspended.

@@ -16,6 +16,14 @@ impl<S: Source> TokenCache<S> {
         self.inner.accounts.contains_key(account)
     }
 
+    /// A token of an installation that lives, for the broker itself to look with.
+    pub fn any_of(&self, account: &AccountId, id: InstallationId) -> Option<Token> {
+        let now = self.now();
+        let entries = self.entries(account);
+        let mut own = entries.iter().filter(|(scope, _)| scope.installation == id);
+        own.find_map(|(_, entry)| entry.any_token(now)).map(|token| token.token.clone())
+    }
+
     /// Forgets the tokens of an account that are not of this installation.
     pub fn keep_only(&self, account: &AccountId, id: InstallationId) {
         let now = self.now();

@@ -62,7 +62,7 @@ pub(in crate::broker) async fn mint(
     // installation does.
     match github.installation(installation).await {
         Ok(found) => match permissions.missing_from(found.permissions) {
-            Permissions::NONE => Err(MintError::NotAccessible(refused)),
+            Permissions::NONE => Err(MintError::NotAccessible { refused, moved: Box::default() }),
             missing => Err(MintError::NotGranted { missing, refused }),
         },
         Err(error) => Err(MintError::GitHub(error)),
