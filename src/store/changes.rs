@@ -17,23 +17,25 @@ const LIFE: Duration = Duration::from_secs(10 * 60);
 /// last transactions, and gives their numbers to others.
 const OVERLAP: Duration = Duration::from_secs(60);
 
-/// Most that is read at once. Who changes more accounts than this has changed all, for what is in memory.
-const MOST: usize = 50_000;
+/// Most that is read at once; then the next ones are read.
+const PAGE: usize = 10_000;
 
 /// Whatever is committed later has a number from the horizon on, so that a transaction of any length is seen.
 const ON_POSTGRES: &str = "
 SELECT horizon, id, account, writer
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS seen
-LEFT JOIN changes ON xid >= $1 OR at > now() - make_interval(secs => $2)
-LIMIT $3";
+LEFT JOIN changes ON id > $3 AND (xid >= $1 OR at > now() - make_interval(secs => $2))
+ORDER BY id
+LIMIT $4";
 
 /// Transactions that write come one after the other, and so do their numbers. No number is used again, so that what was
 /// deleted counts, too.
 const ON_SQLITE: &str = "
 SELECT horizon, id, account, NULL AS writer
 FROM (SELECT COALESCE(MAX(seq), 0) + 1 AS horizon FROM sqlite_sequence WHERE name = 'changes') AS seen
-LEFT JOIN changes ON id >= $1
-LIMIT $2";
+LEFT JOIN changes ON id > $2 AND id >= $1
+ORDER BY id
+LIMIT $3";
 
 /// How far changes were heeded. Begins with none.
 #[derive(Default, Debug)]
@@ -47,6 +49,12 @@ struct Last {
     horizon: i64,
     /// Those that may be read again.
     ids: HashSet<i64>,
+}
+
+impl Last {
+    fn new(at: OffsetDateTime, horizon: i64) -> Self {
+        Self { at, horizon, ids: HashSet::new() }
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -66,53 +74,63 @@ impl Store {
         heeded: &mut Heeded,
         now: OffsetDateTime,
     ) -> Result<Vec<AccountId>, Error> {
-        let rows = self.changes_since(heeded.last.as_ref(), now).await?;
-        if rows.len() >= MOST {
-            self.views.forget_all();
-        }
-        let before = heeded.last.take();
-        let mut last = Last { at: now, horizon: 0, ids: HashSet::new() };
+        let before = heeded.last.as_ref();
+        let mut last: Option<Last> = None;
         let mut elsewhere = HashSet::new();
-        for row in rows {
-            last.horizon = row.horizon;
-            let (Some(id), Some(account)) = (row.id, row.account) else { continue };
-            last.ids.insert(id);
-            // At the first time nothing is known of it.
-            if before.as_ref().is_none_or(|before| before.ids.contains(&id)) {
-                continue;
+        let mut read_to = 0;
+        loop {
+            let rows = self.changes_since(before, now, read_to).await?;
+            let is_last = rows.len() < PAGE;
+            for row in rows {
+                // The first page's: what is committed while the others are read is read the next time, wherever it stands.
+                let last = last.get_or_insert_with(|| Last::new(now, row.horizon));
+                let (Some(id), Some(account)) = (row.id, row.account) else { continue };
+                read_to = id;
+                last.ids.insert(id);
+                // At the first time nothing is known of it.
+                if before.is_none_or(|before| before.ids.contains(&id)) {
+                    continue;
+                }
+                // All rows of a table are gone: no account has this name.
+                let Ok(account) = account.parse() else {
+                    self.views.forget_all();
+                    continue;
+                };
+                self.views.forget(&account);
+                if row.writer.is_some_and(|writer| writer != self.name()) {
+                    elsewhere.insert(account);
+                }
             }
-            // All rows of a table are gone: no account has this name.
-            let Ok(account) = account.parse() else {
-                self.views.forget_all();
-                continue;
-            };
-            self.views.forget(&account);
-            if row.writer.is_some_and(|writer| writer != self.name()) {
-                elsewhere.insert(account);
+            if is_last {
+                break;
             }
         }
-        heeded.last = Some(last);
+        heeded.last = last;
         self.views.heard(now);
         Ok(elsewhere.into_iter().collect())
     }
 
+    /// A page of what was changed, of those after this number, in the order of the numbers. Has at least one row, if only with
+    /// the horizon, on the first page.
     async fn changes_since(
         &self,
         last: Option<&Last>,
         now: OffsetDateTime,
+        after: i64,
     ) -> Result<Vec<Row>, Error> {
         let horizon = last.map_or(i64::MAX, |last| last.horizon);
         // By the injected clock only how long ago it was; a clock that was set back knows nothing of it.
         let since_then = last.map_or(0.0, |last| (now - last.at).as_seconds_f64().max(0.0));
         let window = last.map_or(0.0, |_| since_then + OVERLAP.as_secs_f64());
+        let most = PAGE as i64;
         let query = match self.db.get_database_backend() {
             DbBackend::Postgres => Statement::from_sql_and_values(
                 DbBackend::Postgres,
                 ON_POSTGRES,
-                [horizon.into(), window.into(), (MOST as i64).into()],
+                [horizon.into(), window.into(), after.into(), most.into()],
             ),
             backend => {
-                let values = [horizon.into(), (MOST as i64).into()];
+                let values = [horizon.into(), after.into(), most.into()];
                 Statement::from_sql_and_values(backend, ON_SQLITE, values)
             }
         };

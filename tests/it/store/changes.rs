@@ -21,6 +21,7 @@ on_both!(
     the_database_is_asked_while_nothing_is_heard,
     an_account_with_many_bindings_is_asked_for,
     old_changes_are_forgotten,
+    of_more_changes_than_are_read_at_once_none_is_skipped,
 );
 
 /// A replica that has heard what was changed.
@@ -237,6 +238,30 @@ async fn old_changes_are_forgotten(db: Db) {
     db.execute("UPDATE installations SET enabled = false").await.unwrap();
     heed(&store, &mut heeded).await;
     assert_eq!(known(&store, "a").await.0, None);
+}
+
+async fn of_more_changes_than_are_read_at_once_none_is_skipped(db: Db) {
+    let (store, mut heeded) = heeding(&db).await;
+    for (owner, id) in [("a", 1), ("b", 2), ("c", 3)] {
+        store.bind_installation(&installation(owner, id)).await.unwrap();
+    }
+    heed(&store, &mut heeded).await;
+    let before = known(&store, "b").await;
+    known(&store, "a").await;
+    known(&store, "c").await;
+    let off = |owner| format!("UPDATE installations SET enabled = false WHERE account = '{owner}'");
+    db.execute(&off("a")).await.unwrap();
+    let flood = "INSERT INTO changes (account) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50001) \
+                 SELECT 'of-others' FROM n";
+    assert_eq!(db.execute(flood).await.unwrap(), 50_001);
+    db.execute(&off("c")).await.unwrap();
+    let told = heed(&store, &mut heeded).await;
+    let all = [account("a"), account("c"), account("of-others")];
+    assert_eq!(told, if db.is_sqlite() { &[] } else { &all[..] });
+    assert!(heed(&store, &mut heeded).await.is_empty(), "it is told once");
+    assert_eq!((known(&store, "a").await.0, known(&store, "c").await.0), (None, None));
+    hide(&db).await;
+    assert_eq!(known(&store, "b").await, before, "what nobody has changed is still known");
 }
 
 /// Transactions of people at the database, who take their time.
