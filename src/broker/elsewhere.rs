@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 use super::{Broker, error::Error};
 use crate::{
     domain::{AccountId, ConnectionStatus},
-    store::Heeded,
+    store::{Elsewhere, Heeded},
 };
 
 /// How often the database is asked what was changed: what was switched off elsewhere is used here for so long.
@@ -24,11 +24,8 @@ impl Broker {
             // Begun before the database is asked, as is what is due.
             let polled = self.inner.parts.clock.sleep(POLL_EVERY);
             match self.store().heed_changes(&mut heeded, self.now()).await {
-                Ok(mut accounts) => {
-                    if !accounts.is_empty() {
-                        self.inner.tokens.look_again();
-                    }
-                    accounts.retain(|account| self.inner.tokens.knows(account));
+                Ok(changed) => {
+                    let accounts = self.with_tokens(changed);
                     if !accounts.is_empty() {
                         // Beside this: GitHub may take its time, and the next change may not.
                         followed.spawn(self.clone().follow_accounts(accounts));
@@ -40,6 +37,29 @@ impl Broker {
             }
             while followed.try_join_next().is_some() {}
             polled.await;
+        }
+    }
+
+    /// The accounts that have tokens, of those that were changed.
+    fn with_tokens(&self, changed: Elsewhere) -> Vec<AccountId> {
+        let tokens = &self.inner.tokens;
+        match changed {
+            Elsewhere::These(mut accounts) => {
+                if !accounts.is_empty() {
+                    tokens.look_again();
+                }
+                accounts.retain(|account| tokens.knows(account));
+                accounts
+            }
+            Elsewhere::Any => {
+                tokens.look_again();
+                let accounts = tokens.accounts();
+                info!(
+                    accounts = accounts.len(),
+                    "changes may have been missed; all that is known of accounts is read anew"
+                );
+                accounts
+            }
         }
     }
 

@@ -10,7 +10,8 @@ use crate::domain::AccountId;
 
 const TABLE: &str = "changes";
 
-/// A change is told of for so long: far longer than a replica that hears nothing trusts what it knows.
+/// A change is told of for so long: far longer than a replica that hears nothing trusts what it knows. Who heeds nothing for longer
+/// may have missed some.
 const LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// What was changed so recently is read again, though all of it was seen: a standby that took over may have lost the
@@ -22,8 +23,10 @@ const PAGE: usize = 10_000;
 
 /// Whatever is committed later has a number from the horizon on, so that a transaction of any length is seen.
 const ON_POSTGRES: &str = "
-SELECT horizon, id, account, writer
-FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS seen
+SELECT horizon, told_at, id, account, writer
+FROM (
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, EXTRACT(EPOCH FROM now())::bigint AS told_at
+) AS seen
 LEFT JOIN changes ON id > $3 AND (xid >= $1 OR at > now() - make_interval(secs => $2))
 ORDER BY id
 LIMIT $4";
@@ -31,8 +34,11 @@ LIMIT $4";
 /// Transactions that write come one after the other, and so do their numbers. No number is used again, so that what was
 /// deleted counts, too.
 const ON_SQLITE: &str = "
-SELECT horizon, id, account, NULL AS writer
-FROM (SELECT COALESCE(MAX(seq), 0) + 1 AS horizon FROM sqlite_sequence WHERE name = 'changes') AS seen
+SELECT horizon, told_at, id, account, NULL AS writer
+FROM (
+    SELECT COALESCE(MAX(seq), 0) + 1 AS horizon, CAST(strftime('%s', 'now') AS INTEGER) AS told_at
+    FROM sqlite_sequence WHERE name = 'changes'
+) AS seen
 LEFT JOIN changes ON id > $2 AND id >= $1
 ORDER BY id
 LIMIT $3";
@@ -46,44 +52,64 @@ pub struct Heeded {
 #[derive(Debug)]
 struct Last {
     at: OffsetDateTime,
+    /// The same by the database's clock: seconds since 1970.
+    told_at: i64,
     horizon: i64,
     /// Those that may be read again.
     ids: HashSet<i64>,
 }
 
+/// What others have changed: other replicas, or people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Elsewhere {
+    /// These accounts.
+    These(Vec<AccountId>),
+    /// Any: it was not heeded for so long that some changes are told of no more, or all rows of a table went.
+    Any,
+}
+
 impl Last {
-    fn new(at: OffsetDateTime, horizon: i64) -> Self {
-        Self { at, horizon, ids: HashSet::new() }
+    fn new(at: OffsetDateTime, first: &Row) -> Self {
+        Self { at, told_at: first.told_at, horizon: first.horizon, ids: HashSet::new() }
+    }
+
+    /// Whether changes since then may be told of no more. By the clock that they are pruned by: one of a machine that was paused
+    /// may have stood still with it.
+    fn is_too_long_before(&self, next: &Self) -> bool {
+        // Some of those that could not be seen yet the last time were noted a little before it.
+        let long = (LIFE - OVERLAP).as_secs().cast_signed();
+        next.told_at.saturating_sub(self.told_at) >= long
     }
 }
 
 #[derive(FromQueryResult)]
 struct Row {
     horizon: i64,
+    told_at: i64,
     id: Option<i64>,
     account: Option<String>,
     writer: Option<String>,
 }
 
 impl Store {
-    /// Reads what was changed since the last time, and forgets what is known of those accounts. Says which of them somebody
-    /// else has changed: another replica, or a person. From the first time on [`Store::view`] uses what is in memory; not
+    /// Reads what was changed since the last time, and forgets what is known of those accounts: of all, if some changes may have
+    /// been missed. Says what somebody else has changed. From the first time on [`Store::view`] uses what is in memory; not
     /// any more when this has not been done for 15 s.
     pub async fn heed_changes(
         &self,
         heeded: &mut Heeded,
         now: OffsetDateTime,
-    ) -> Result<Vec<AccountId>, Error> {
+    ) -> Result<Elsewhere, Error> {
         let before = heeded.last.as_ref();
         let mut last: Option<Last> = None;
         let mut elsewhere = HashSet::new();
-        let mut read_to = 0;
+        let (mut any, mut read_to) = (false, 0);
         loop {
             let rows = self.changes_since(before, now, read_to).await?;
             let is_last = rows.len() < PAGE;
             for row in rows {
                 // The first page's: what is committed while the others are read is read the next time, wherever it stands.
-                let last = last.get_or_insert_with(|| Last::new(now, row.horizon));
+                let last = last.get_or_insert_with(|| Last::new(now, &row));
                 let (Some(id), Some(account)) = (row.id, row.account) else { continue };
                 read_to = id;
                 last.ids.insert(id);
@@ -93,7 +119,7 @@ impl Store {
                 }
                 // All rows of a table are gone: no account has this name.
                 let Ok(account) = account.parse() else {
-                    self.views.forget_all();
+                    any = true;
                     continue;
                 };
                 self.views.forget(&account);
@@ -105,9 +131,14 @@ impl Store {
                 break;
             }
         }
+        any |=
+            before.zip(last.as_ref()).is_some_and(|(before, last)| before.is_too_long_before(last));
+        if any {
+            self.views.forget_all();
+        }
         heeded.last = last;
         self.views.heard(now);
-        Ok(elsewhere.into_iter().collect())
+        Ok(if any { Elsewhere::Any } else { Elsewhere::These(elsewhere.into_iter().collect()) })
     }
 
     /// A page of what was changed, of those after this number, in the order of the numbers. Has at least one row, if only with

@@ -34,7 +34,7 @@ use time::{OffsetDateTime, UtcOffset};
 use uuid::Uuid;
 
 pub use attempts::{StoredAttempt, VERIFIER_COLUMN, VERIFIER_TABLE};
-pub use changes::Heeded;
+pub use changes::{Elsewhere, Heeded};
 pub use connect::check_url;
 pub use deliveries::{CLAIM_LIFE, Claimed, DELIVERY_LIFE};
 pub use disconnect::Deleted;

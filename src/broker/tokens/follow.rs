@@ -16,6 +16,11 @@ impl<S: Source> TokenCache<S> {
         self.inner.accounts.contains_key(account)
     }
 
+    /// All accounts of which anything is kept.
+    pub fn accounts(&self) -> Vec<AccountId> {
+        self.inner.accounts.iter().map(|of| of.key().clone()).collect()
+    }
+
     /// A token of an installation that lives, for the broker itself to look with.
     pub fn any_of(&self, account: &AccountId, id: InstallationId) -> Option<Token> {
         let now = self.now();
@@ -108,9 +113,8 @@ impl<S: Source> TokenCache<S> {
 
     /// Forgets everything, and gives back each account's tokens.
     pub fn purge_all(&self) -> Vec<(AccountId, Vec<Arc<CachedToken>>)> {
-        let accounts: Vec<_> = self.inner.accounts.iter().map(|of| of.key().clone()).collect();
         let purged = |account: AccountId| (account.clone(), self.purge(&account));
-        accounts.into_iter().map(purged).collect()
+        self.accounts().into_iter().map(purged).collect()
     }
 
     /// Renews all tokens of an account that are in use, while the old ones serve: they may be good for less than before, and what

@@ -101,6 +101,17 @@ async fn what_a_person_changes_in_the_database_is_so_on_every_one() {
     world.until(async || ended().then_some(())).await;
 }
 
+/// Of which no row tells whose it was.
+#[tokio::test]
+async fn when_any_may_be_changed_the_tokens_of_all_follow() {
+    let (world, replica) = two().await;
+    let cached = [token(&world).await.unwrap().token, there(&replica).await.unwrap().token];
+    sql(&world, "TRUNCATE installations").await;
+    refused_there(&world, &replica, Code::NotFound, "ACCOUNT_NOT_CONNECTED").await;
+    let ended = || cached.iter().all(|token| !world.sim.accepts(token));
+    world.until(async || ended().then_some(())).await;
+}
+
 /// What a replica has written itself costs it no token.
 #[tokio::test]
 async fn tokens_stay_where_the_change_was_made() {

@@ -5,7 +5,7 @@ use ghbroker::{
         AccountId, Awaited, ConnectionStatus, Installation, InstallationId, RepoName,
         RepositoryState,
     },
-    store::{Heeded, SeenRepository, Store},
+    store::{Elsewhere, Heeded, SeenRepository, Store},
 };
 
 use super::{
@@ -33,7 +33,9 @@ async fn heeding(db: &Db) -> (Store, Heeded) {
 
 /// The accounts that others have changed.
 async fn heed(store: &Store, heeded: &mut Heeded) -> Vec<AccountId> {
-    let mut accounts = store.heed_changes(heeded, NOW).await.unwrap();
+    let Elsewhere::These(mut accounts) = store.heed_changes(heeded, NOW).await.unwrap() else {
+        panic!("none was missed");
+    };
     accounts.sort();
     accounts
 }
@@ -301,8 +303,41 @@ mod postgres_only {
             store.bind_installation(&installation("a", 1)).await.unwrap();
             assert_eq!(known(&store, "a").await.0, Some((1, ConnectionStatus::Active)));
             db.execute("TRUNCATE installations").await.unwrap();
-            heed(&store, &mut heeded).await;
+            assert_eq!(store.heed_changes(&mut heeded, NOW).await.unwrap(), Elsewhere::Any);
+            assert!(heed(&store, &mut heeded).await.is_empty(), "it is told once");
             assert_eq!(known(&store, "a").await.0, None);
+        }
+
+        /// A machine that was paused, and its clock with it. The database's clock is moved by hand here.
+        #[tokio::test]
+        async fn who_heeds_nothing_for_longer_than_changes_are_told_of_begins_anew() {
+            let db = Db::postgres().await;
+            for sql in [
+                "CREATE TABLE away (seconds INT)",
+                "INSERT INTO away VALUES (0)",
+                "CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql STABLE AS \
+                 'SELECT pg_catalog.now() + make_interval(secs => seconds) FROM public.away'",
+                "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$",
+            ] {
+                db.execute(sql).await.unwrap();
+            }
+            let (store, mut heeded) = heeding(&db).await;
+            store.bind_installation(&installation("a", 1)).await.unwrap();
+            for (seconds, missed) in [(480, false), (480 + 540, true)] {
+                heed(&store, &mut heeded).await;
+                known(&store, "a").await;
+                db.execute(&format!("UPDATE away SET seconds = {seconds}")).await.unwrap();
+                db.execute("UPDATE installations SET installation_id = installation_id + 1")
+                    .await
+                    .unwrap();
+                if missed {
+                    db.execute("DELETE FROM changes").await.unwrap();
+                }
+                let told = store.heed_changes(&mut heeded, NOW).await.unwrap();
+                assert_eq!(told == Elsewhere::Any, missed, "{told:?}");
+            }
+            assert_eq!(known(&store, "a").await.0, Some((3, ConnectionStatus::Active)));
+            assert!(heed(&store, &mut heeded).await.is_empty(), "it is told once");
         }
 
         /// Who may write to an account's row, but has no right to the table of changes.
