@@ -4,6 +4,8 @@
 use std::{
     env,
     io::{BufRead, BufReader, Write, stdin, stdout},
+    iter,
+    ops::Range,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -13,6 +15,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use ghbroker::proto::GetRepoTokenRequest;
 use h2::client::SendRequest;
 use prost::Message;
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use rustls_pki_types::ServerName;
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -26,12 +29,16 @@ use tonic::codegen::http::{HeaderMap, Request, header};
 use crate::{
     common::{Result, place::ACCOUNT},
     door::Key,
+    many::Keys,
 };
 
 /// The argument that makes this program the process that calls.
 pub const ROLE: &str = "load";
 /// Size of HTTP/2's windows: no answer waits for one.
 const WINDOW: u32 = 1 << 24;
+
+/// Random requests that are ready before a run: more than most runs make, and none waits for its making.
+const DRAWN: usize = 32_000;
 
 /// What is called.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +52,12 @@ pub enum Rpc {
 pub enum Order {
     /// So many calls at once on one connection, each followed by the next, for a time.
     Steady { rpc: Rpc, streams: usize, time: Duration },
+    /// The same for a token of a random key each; a seed has its own ones.
+    Random { keys: Keys, seed: u64, streams: usize, time: Duration },
     /// So many calls at once, once, on several connections.
     Herd { callers: usize, connections: usize },
+    /// A call for each of `these` keys, so many at once on each of several connections.
+    Each { keys: Keys, these: Range<usize>, streams: usize, connections: usize },
 }
 
 /// A line from it.
@@ -106,54 +117,69 @@ pub fn run() -> Result<()> {
     let key: Key = serde_json::from_str(&lines.next().ok_or("no key")??)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for line in lines {
-        let took = match serde_json::from_str(&line?)? {
-            Order::Steady { rpc, streams, time } => {
-                runtime.block_on(steady(&key, rpc, streams, time))?
-            }
-            Order::Herd { callers, connections } => {
-                runtime.block_on(herd(&key, callers, connections))?
-            }
-        };
+        let took = runtime.block_on(obey(&key, serde_json::from_str(&line?)?))?;
         println!("{}", serde_json::to_string(&took)?);
         stdout().flush()?;
     }
     Ok(())
 }
 
-async fn steady(key: &Key, rpc: Rpc, streams: usize, time: Duration) -> Result<Took> {
-    let connection = connect(key).await?;
-    let start = Instant::now();
-    let mut callers = JoinSet::new();
-    for _ in 0..streams {
-        let call = Call::new(key, rpc, connection.clone())?;
-        callers.spawn(async move {
-            let mut latencies = Vec::new();
-            while start.elapsed() < time {
-                let begin = Instant::now();
-                call.make().await?;
-                latencies.push(begin.elapsed());
-            }
-            Result::Ok(latencies)
-        });
+async fn obey(key: &Key, order: Order) -> Result<Took> {
+    let (rpc, bodies, connections, time) = match order {
+        Order::Steady { rpc, streams, time } => {
+            (rpc, vec![vec![rpc.body()?]; streams], 1, Some(time))
+        }
+        Order::Random { keys, seed, streams, time } => {
+            let mut random = StdRng::seed_from_u64(seed);
+            let drawn = (0..DRAWN).map(|_| random.random_range(0..keys.count()));
+            (Rpc::Token, dealt(keys, drawn, streams)?, 1, Some(time))
+        }
+        Order::Herd { callers, connections } => {
+            (Rpc::Token, vec![vec![Rpc::Token.body()?]; callers], connections, None)
+        }
+        Order::Each { keys, these, streams, connections } => {
+            (Rpc::Token, dealt(keys, these, streams * connections)?, connections, None)
+        }
+    };
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(connect(key).await?);
     }
-    took(start, callers).await
+    let calls = bodies.into_iter().zip(open.iter().cycle());
+    let calls = calls.map(|(bodies, open)| Call::new(key, rpc, open.clone(), bodies));
+    make(calls.collect::<Result<_>>()?, time).await
 }
 
-async fn herd(key: &Key, callers: usize, connections: usize) -> Result<Took> {
-    let mut calls = Vec::with_capacity(callers);
-    for number in 0..connections {
-        let connection = connect(key).await?;
-        for _ in (number..callers).step_by(connections) {
-            calls.push(Call::new(key, Rpc::Token, connection.clone())?);
-        }
+/// Requests for keys, dealt out to so many callers.
+fn dealt(
+    keys: Keys,
+    numbers: impl Iterator<Item = usize>,
+    callers: usize,
+) -> Result<Vec<Vec<Bytes>>> {
+    let mut dealt = vec![Vec::new(); callers];
+    for (turn, number) in numbers.enumerate() {
+        dealt[turn % callers].push(framed(&keys.request(number))?);
     }
+    Ok(dealt)
+}
+
+/// All calls at once, each of whose requests follows the one before: once, or again and again for a time.
+async fn make(calls: Vec<Call>, time: Option<Duration>) -> Result<Took> {
+    let turns = if time.is_some() { usize::MAX } else { 1 };
     let start = Instant::now();
     let mut callers = JoinSet::new();
     for call in calls {
         callers.spawn(async move {
-            let begin = Instant::now();
-            call.make().await?;
-            Ok(vec![begin.elapsed()])
+            let mut latencies = Vec::new();
+            for body in iter::repeat_n(&call.bodies, turns).flatten() {
+                if time.is_some_and(|time| start.elapsed() >= time) {
+                    break;
+                }
+                let begin = Instant::now();
+                call.make(body).await?;
+                latencies.push(begin.elapsed());
+            }
+            Result::Ok(latencies)
         });
     }
     took(start, callers).await
@@ -170,24 +196,47 @@ async fn took(start: Instant, mut callers: JoinSet<Result<Vec<Duration>>>) -> Re
     Ok(Took { calls: all.len(), time, median: at(50), p99: at(99) })
 }
 
-/// One call, ready to be made again and again.
+impl Rpc {
+    /// The request of a call that is made again and again.
+    fn body(self) -> Result<Bytes> {
+        match self {
+            Self::Check => framed(&()),
+            Self::Token => {
+                framed(&GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() })
+            }
+        }
+    }
+}
+
+/// A message as gRPC has it: not compressed, and its length first.
+fn framed(message: &impl Message) -> Result<Bytes> {
+    let mut body = BytesMut::new();
+    body.put_u8(0);
+    body.put_u32(message.encoded_len().try_into()?);
+    message.encode(&mut body)?;
+    Ok(body.freeze())
+}
+
+/// A call, ready to be made with one request after the other.
 struct Call {
     connection: SendRequest<Bytes>,
     head: Request<()>,
-    body: Bytes,
+    bodies: Vec<Bytes>,
     /// Bytes that an answer has at least.
     least: usize,
 }
 
 impl Call {
-    fn new(key: &Key, rpc: Rpc, connection: SendRequest<Bytes>) -> Result<Self> {
+    fn new(
+        key: &Key,
+        rpc: Rpc,
+        connection: SendRequest<Bytes>,
+        bodies: Vec<Bytes>,
+    ) -> Result<Self> {
         let scheme = if key.tls.is_some() { "https" } else { "http" };
-        let (path, message, least) = match rpc {
-            Rpc::Check => ("grpc.health.v1.Health/Check", Vec::new(), 1),
-            Rpc::Token => {
-                let request = GetRepoTokenRequest { account: ACCOUNT.into(), ..Default::default() };
-                ("ghbroker.v1.CredentialBroker/GetRepoToken", request.encode_to_vec(), 100)
-            }
+        let (path, least) = match rpc {
+            Rpc::Check => ("grpc.health.v1.Health/Check", 1),
+            Rpc::Token => ("ghbroker.v1.CredentialBroker/GetRepoToken", 100),
         };
         let mut head = Request::post(format!("{scheme}://localhost/{path}"))
             .header(header::CONTENT_TYPE, "application/grpc")
@@ -195,18 +244,14 @@ impl Call {
         if let Some(value) = &key.authorization {
             head = head.header(header::AUTHORIZATION, value);
         }
-        let mut body = BytesMut::new();
-        body.put_u8(0);
-        body.put_u32(message.len().try_into()?);
-        body.put_slice(&message);
-        Ok(Self { connection, head: head.body(())?, body: body.freeze(), least })
+        Ok(Self { connection, head: head.body(())?, bodies, least })
     }
 
-    /// Makes it, and fails if it is refused.
-    async fn make(&self) -> Result<()> {
+    /// Makes it once, and fails if it is refused.
+    async fn make(&self, body: &Bytes) -> Result<()> {
         let mut connection = self.connection.clone().ready().await?;
-        let (answer, mut body) = connection.send_request(self.head.clone(), false)?;
-        body.send_data(self.body.clone(), true)?;
+        let (answer, mut request) = connection.send_request(self.head.clone(), false)?;
+        request.send_data(body.clone(), true)?;
         let (head, mut body) = answer.await?.into_parts();
         let mut length = 0;
         while let Some(data) = body.data().await {

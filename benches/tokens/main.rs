@@ -3,7 +3,7 @@
 //! * [`warm`]: GetRepoToken of a cached token beside the health service's Check, which does nothing.
 //! * [`herd`]: many callers at once for a token that nobody has yet.
 //! * [`day`]: a thousand keys in steady use, and [`outage`]: GitHub is away. [`town`]: who uses them.
-//! * [`many`]: a cache with a million keys.
+//! * [`many`]: a million keys: what they take of memory, and of throughput.
 //! * [`load`]: the process that calls.
 //! * [`door`]: what stands before the broker.
 //!

@@ -1,4 +1,4 @@
-//! A cache with a million keys: what it takes of memory, and of time to read.
+//! The token engine itself with a million keys: what it takes of memory, and of time to read.
 
 use std::{
     fs,
@@ -6,7 +6,6 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -17,8 +16,9 @@ use ghbroker::{
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
+use super::TOKEN;
 use crate::{
-    at_least, at_most,
+    at_most,
     common::{Result, summary::Figure},
     figure, median,
 };
@@ -27,12 +27,7 @@ use crate::{
 const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 /// Keys of one account: two repositories with two sets of permissions each.
 const OF_AN_ACCOUNT: usize = 4;
-/// Length of GitHub's tokens since 2026.
-const TOKEN: usize = 520;
 const MOST_MEMORY: f64 = 1.5 * 1024.0;
-/// Throughput beside that of the smallest cache.
-const FLAT: f64 = 0.9;
-const THREADS: [usize; 2] = [1, 2];
 const ROUNDS: usize = 5;
 const READS: usize = 200_000;
 /// What callers ask for who do not say.
@@ -52,47 +47,21 @@ pub fn measure() -> Result<Vec<Figure>> {
     println!("\n{} keys with tokens of {TOKEN} characters: {bytes:.0} B each", SIZES[2]);
     let name = format!("memory of a key, {} keys", SIZES[2]);
     let mut figures = vec![at_most(MOST_MEMORY, figure(name, bytes, "bytes"))];
-    println!("\n| keys | threads | reads /s | a read | beside {} keys |", SIZES[0]);
-    println!("|--:|--:|--:|--:|--:|");
-    for threads in THREADS {
-        figures.extend(reads(&caches, threads));
+    for (cache, size) in caches.iter().zip(SIZES) {
+        let time = median((0..ROUNDS).map(|_| time_of_a_read(cache, size)));
+        println!("{size} keys: {time:.0} ns for a read of a random one");
+        figures.push(figure(format!("time of a cache read, {size} keys"), time, "ns"));
     }
     Ok(figures)
 }
 
-fn reads(caches: &[TokenCache<Mint>], threads: usize) -> Vec<Figure> {
-    let mut rounds: Vec<Vec<f64>> = Vec::new();
-    for _ in 0..ROUNDS {
-        let of = |(cache, size)| per_second(cache, size, threads);
-        rounds.push(caches.iter().zip(SIZES).map(of).collect());
-    }
-    let mut figures = Vec::new();
-    for (at, size) in SIZES.into_iter().enumerate() {
-        let rate = median(rounds.iter().map(|round| round[at]));
-        let beside = median(rounds.iter().map(|round| round[at] / round[0]));
-        let time = threads as f64 / rate * 1e9;
-        println!("| {size} | {threads} | {rate:.0} | {time:.0} ns | {beside:.2} |");
-        let name = |what: &str| format!("{what}, {size} keys, {threads} threads");
-        figures.push(figure(name("time of a cache read"), time, "ns"));
-        if at > 0 {
-            let beside = figure(name("cache reads beside the smallest cache"), beside, "ratio");
-            figures.push(at_least(FLAT, beside));
-        }
-    }
-    figures
-}
-
-/// Reads of random keys.
-fn per_second(cache: &TokenCache<Mint>, size: usize, threads: usize) -> f64 {
+/// Of a random key, in nanoseconds.
+fn time_of_a_read(cache: &TokenCache<Mint>, size: usize) -> f64 {
     let mut random = StdRng::seed_from_u64(size as u64);
-    let keys: Vec<Key> = (0..READS * threads).map(|_| key(random.random_range(0..size))).collect();
+    let keys: Vec<Key> = (0..READS).map(|_| key(random.random_range(0..size))).collect();
     let begin = Instant::now();
-    thread::scope(|scope| {
-        for keys in keys.chunks(READS) {
-            scope.spawn(move || keys.iter().for_each(|key| read(cache, key)));
-        }
-    });
-    keys.len() as f64 / begin.elapsed().as_secs_f64()
+    keys.iter().for_each(|key| read(cache, key));
+    begin.elapsed().as_secs_f64() / READS as f64 * 1e9
 }
 
 fn read(cache: &TokenCache<Mint>, key: &Key) {
