@@ -23,7 +23,7 @@ const APP: u64 = 77;
 /// Every permission that a benchmark asks for.
 const PERMISSIONS: [&str; 5] = ["contents", "pull_requests", "issues", "checks", "deployments"];
 /// A tick of `/proc/PID/stat`: Linux tells programs of 100 in a second on every machine.
-const TICK: Duration = Duration::from_millis(10);
+pub const TICK: Duration = Duration::from_millis(10);
 
 /// A GitHub with an organization that has the App installed, and the files of a broker for it.
 pub struct Place {
