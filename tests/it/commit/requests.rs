@@ -1,10 +1,14 @@
 //! How often GitHub is asked for a commit.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
-use ghbroker::proto::FileChange;
+use ghbroker::{config::Config, proto::FileChange};
 use github_sim::{Effect, Fault, Gate};
 
-use crate::harness::{MINT, World, delete, executable, write};
+use crate::harness::{
+    self, ACCOUNT, INSTALLATION, MINT, REPO, World, delete, door::Door, executable, write,
+};
 
 const BLOBS: &str = "POST /repos/{owner}/{repo}/git/blobs";
 
@@ -107,7 +111,17 @@ async fn blobs_go_four_at_once() {
 
 #[tokio::test]
 async fn more_directories_than_a_query_can_have_are_read_in_several() {
-    let world = World::connected().await;
+    const RULE: &str = "[[rule]]\nname = \"all\"\ncallers = [\"spiffe://example.org/*\"]\nrole = \"committer\"\naccounts = [\"*\"]\n";
+    // The simulator reads each directory from git, which takes it longer than GitHub.
+    let patient = |config: &mut Config| {
+        config.github.limits.request_timeout = Duration::from_secs(100);
+        config.limits.call_timeout = Duration::from_secs(300);
+        config.limits.commit_timeout = Duration::from_secs(300);
+    };
+    let door = Door::new("mtls", RULE);
+    let mut world = World::guarded_and_configured(harness::seed(), door, patient).await;
+    world.register(ACCOUNT, INSTALLATION).await;
+    world.configure(ACCOUNT, REPO).await;
     let many = |content: &str| -> Vec<FileChange> {
         (0..1100).map(|n| write(&format!("d{n}/m.sql"), content)).collect()
     };
