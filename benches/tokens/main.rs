@@ -5,7 +5,7 @@
 //! * [`day`]: a thousand keys in steady use, and [`outage`]: GitHub is away. [`town`]: who uses them.
 //! * [`many`]: a million keys: what they take of memory, and of throughput.
 //! * [`load`]: the process that calls.
-//! * [`door`]: what stands before the broker.
+//! * [`door`]: what stands before the broker. [`quiet`]: measuring while the machine is left alone.
 //!
 //! Names of parts as arguments run only these.
 
@@ -33,6 +33,7 @@ mod outage;
 mod pki;
 #[path = "../../tests/it/harness/program.rs"]
 mod program;
+mod quiet;
 #[allow(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/it/harness/tokens_of_kubernetes.rs"]
 mod tokens_of_kubernetes;

@@ -1,27 +1,20 @@
 //! A warm token beside a call that does nothing, on the same server and through the same door: what the broker itself costs.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use crate::{
     at_least, at_most,
-    common::{
-        Result,
-        place::{TICK, processor},
-        summary::Figure,
-    },
+    common::{Result, place::processor, summary::Figure},
     door::{Door, Transport},
     figure,
     load::{Load, Order, Rpc, Took},
     median,
+    quiet::{self, Taken},
 };
 
 const STREAMS: [usize; 3] = [1, 8, 64];
 /// Runs of each call. They alternate, and each pair is compared: what else the machine does meets both.
 const PAIRS: usize = 5;
-/// A virtual machine's host may give its processors to others meanwhile. Of so many pairs at the most ...
-const MOST_PAIRS: usize = 10;
-/// ... those count from which least was taken: no more than this part of one processor, if there are enough of them.
-const QUIET: f64 = 0.02;
 const RUN: Duration = Duration::from_millis(1500);
 const WARM_UP: Duration = Duration::from_millis(300);
 /// Calls of a second beside Check's.
@@ -61,10 +54,10 @@ fn compare(
     for rpc in [Rpc::Check, Rpc::Token] {
         load.run(&Order::Steady { rpc, streams, time: WARM_UP })?;
     }
-    let pairs = pairs(door, load, streams)?;
-    let taken = pairs.iter().map(|pair| pair.stolen).fold(0.0, f64::max);
-    let (checks, tokens): (Vec<Run>, Vec<Run>) =
-        pairs.into_iter().map(|pair| (pair.check, pair.token)).unzip();
+    let pair =
+        |_| Ok((run(door, load, Rpc::Check, streams)?, run(door, load, Rpc::Token, streams)?));
+    let Taken { rounds, stolen } = quiet::rounds(PAIRS, pair)?;
+    let (checks, tokens): (Vec<Run>, Vec<Run>) = rounds.into_iter().unzip();
     let ratio = |of: fn(&Run) -> f64| {
         median(tokens.iter().zip(&checks).map(|(token, check)| of(token) / of(check)))
     };
@@ -79,7 +72,7 @@ fn compare(
         of(&tokens, |run| run.p99),
         of(&checks, |run| run.processor),
         of(&tokens, |run| run.processor),
-        taken * 100.0,
+        stolen * 100.0,
     );
     let at = format!("{name}, {streams} streams");
     let said = |what: &str, value: f64, unit: &str| figure(format!("{what}, {at}"), value, unit);
@@ -98,29 +91,6 @@ fn compare(
     ])
 }
 
-/// A run of each call, and the part of one processor that the machine's host took meanwhile.
-struct Pair {
-    check: Run,
-    token: Run,
-    stolen: f64,
-}
-
-/// The quietest ones.
-fn pairs(door: &Door, load: &mut Load, streams: usize) -> Result<Vec<Pair>> {
-    let mut pairs: Vec<Pair> = Vec::new();
-    let quiet = |pairs: &[Pair]| pairs.iter().filter(|pair| pair.stolen <= QUIET).count();
-    while quiet(&pairs) < PAIRS && pairs.len() < MOST_PAIRS {
-        let before = stolen()?;
-        let check = run(door, load, Rpc::Check, streams)?;
-        let token = run(door, load, Rpc::Token, streams)?;
-        let taken = stolen()?.saturating_sub(before);
-        pairs.push(Pair { check, token, stolen: taken.div_duration_f64(2 * RUN) });
-    }
-    pairs.sort_by(|one, other| one.stolen.total_cmp(&other.stolen));
-    pairs.truncate(PAIRS);
-    Ok(pairs)
-}
-
 fn run(door: &Door, load: &mut Load, rpc: Rpc, streams: usize) -> Result<Run> {
     let before = processor(&door.program)?;
     let Took { calls, time, p99, .. } = load.run(&Order::Steady { rpc, streams, time: RUN })?;
@@ -132,12 +102,4 @@ fn run(door: &Door, load: &mut Load, rpc: Rpc, streams: usize) -> Result<Run> {
         p99: micros(p99),
         processor: micros(used) / calls,
     })
-}
-
-/// Time of this machine's processors that its host has given to other machines, all processors together.
-fn stolen() -> Result<Duration> {
-    let text = fs::read_to_string("/proc/stat")?;
-    // The 8th number after the name of the line, which is of all processors.
-    let ticks = text.split_whitespace().nth(8).ok_or("/proc/stat has no stolen time")?;
-    Ok(TICK * ticks.parse::<u32>()?)
 }

@@ -9,6 +9,7 @@ use crate::{
     figure,
     load::{Order, Took},
     median,
+    quiet::{self, Taken},
 };
 
 /// 1,000, 100,000 and 1,000,000 keys.
@@ -32,11 +33,8 @@ pub async fn measure() -> Result<Vec<Figure>> {
     for broker in &mut brokers {
         run(broker, 0, WARM_UP)?;
     }
-    let mut rounds: Vec<Vec<f64>> = Vec::new();
-    for round in 1..=ROUNDS {
-        let runs = brokers.iter_mut().map(|broker| run(broker, round, RUN));
-        rounds.push(runs.collect::<Result<_>>()?);
-    }
+    let round = |round| brokers.iter_mut().map(|broker| run(broker, round + 1, RUN)).collect();
+    let Taken { rounds, stolen } = quiet::rounds(ROUNDS, round)?;
     if github.mints.load(Ordering::Relaxed) != minted {
         return Err("there was not a token for every key".into());
     }
@@ -44,6 +42,7 @@ pub async fn measure() -> Result<Vec<Figure>> {
     for broker in brokers {
         broker.stop().await?;
     }
+    println!("\nThe host took {:.1} % of a processor meanwhile.", stolen * 100.0);
     Ok(figures(&sizes, &rounds))
 }
 
